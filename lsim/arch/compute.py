@@ -1,0 +1,83 @@
+"""The parameters of what computes: cores, operands, encoders, broadcast, readout, DPU."""
+
+from attrs import frozen
+
+from lsim.arch.param import choice, number
+from lsim.units import BITS, FREQUENCY, SIZE, TICKS
+
+CORE_KINDS = ("dptc",)
+ARBITRATIONS = ("fifo", "round-robin", "priority")
+DPU_FUNCTIONS = ("softmax", "norm", "activation", "residual", "multiply", "rotary", "embedding")
+
+
+@frozen
+class Core:
+    """The tensor cores: a shot multiplies rows x wavelengths by wavelengths x columns on each of them."""
+
+    kind: str = choice("kind of tensor core", CORE_KINDS)
+    tiles: int = number("tiles (T), each with its own M1 operand, readout and activation buffers")
+    cores: int = number("cores of a tile (C), their photocurrents summed in analog")
+    rows: int = number("rows of a core (Nh): M1 vectors multiplied at once")
+    columns: int = number("columns of a core (Nv): M2 vectors multiplied at once")
+    wavelengths: int = number("wavelengths of a core (Nλ): depth of the dot product of a shot")
+    clock: int = number("photonic clock; one tick, one shot, is one period", FREQUENCY)
+
+
+@frozen
+class Operands:
+    """How wide numbers are, in buffers and on ports."""
+
+    bits: int = number("width of an operand of either side", BITS, high=16)
+    partial_sum_bits: int = number("width of a partial sum in the activation buffers", BITS, high=64)
+
+
+@frozen
+class Encoder:
+    """The DACs and modulators that put operands on light."""
+
+    sample_rate: int = number("values a second that one DAC and modulator encode", FREQUENCY)
+
+
+@frozen
+class Broadcast:
+    """The optical network that carries the shared M2 operand to groups of tiles."""
+
+    streams: int = number("M2 streams carried at once")
+    groups: int = number("tile groups of the head-parallel mapping; divides the tiles")
+    switch: int = number("time to turn a stream to another tile group", TICKS, low=0)
+    propagation: int = number("time from modulator to the furthest tile", TICKS, low=0)
+    fan_out: int = number("tiles that one stream can reach")
+    arbitration: str = choice("who is served when groups outnumber streams", ARBITRATIONS)
+
+
+@frozen
+class Readout:
+    """Integrators, shared ADCs and digital accumulators of a tile."""
+
+    integrate: int = number("shots that an integrator sums before a conversion, at most")
+    conversion: int = number("least time from one sample to the next of an ADC", TICKS, low=0)
+    latency: int = number(
+        "from a sample to its sum in the out buffer: ADC and accumulate, pipelined", TICKS, low=0
+    )
+
+
+def _cycles(function: str) -> int:
+    declared: int = number(f"DPU cycles of one lane for one element of {function}", low=0)
+    return declared
+
+
+@frozen
+class Dpu:
+    """The digital processing unit: lanes that take so many cycles an element of each function."""
+
+    lanes: int = number("elements worked on at once")
+    clock: int = number("DPU clock; a whole number of ticks", FREQUENCY)
+    slot: int = number("capacity of one buffer slot", SIZE)
+    slots: int = number("buffer slots")
+    softmax: int = _cycles("softmax")
+    norm: int = _cycles("layer or RMS normalisation")
+    activation: int = _cycles("an activation function, GELU or SiLU")
+    residual: int = _cycles("a residual or bias addition")
+    multiply: int = _cycles("an element-wise product")
+    rotary: int = _cycles("a rotary position embedding")
+    embedding: int = _cycles("an embedding look-up")

@@ -1,0 +1,85 @@
+"""One declaration per parameter: type, unit, range check and doc. Its name is its file key."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from attrs import Attribute, field, fields
+
+from lsim.errors import ArchError
+from lsim.units import COUNT, Dimension, format_quantity, parse
+
+Value = int | str
+
+
+class Param(NamedTuple):
+    """What a parameter means and which values it takes: numbers low..high of a dimension, or some words."""
+
+    doc: str
+    dimension: Dimension | None = COUNT
+    low: int = 1
+    high: int | None = None
+    words: tuple[str, ...] = ()
+
+    def read(self, raw: str | int) -> Value:
+        """The value that a text says, checked; raises UnitError or ArchError, without a place."""
+        text = str(raw).strip()
+        if text in self.words:
+            return text
+        if self.dimension is None or (self.words and text.isalpha()):
+            raise ArchError(f"{text!r} is not a choice", known=self._allowed(), given=text)
+        value = parse(raw, self.dimension)
+        self.check(value)
+        return value
+
+    def check(self, value: Value) -> None:
+        """Raises ArchError unless the value is one of the words or a whole number in the range."""
+        if value in self.words:
+            return
+        if self.dimension is None or not isinstance(value, int) or isinstance(value, bool):
+            wanted = "choice" if self.words else "whole number"
+            raise ArchError(f"{value!r} is not a {wanted}", known=self._allowed())
+        if value < self.low:
+            raise ArchError(f"{self.text(value)} is below the least, {self.text(self.low)}")
+        if self.high is not None and value > self.high:
+            raise ArchError(f"{self.text(value)} is above the most, {self.text(self.high)}")
+
+    def text(self, value: Value) -> str:
+        """The value with its unit; `read` reads it back exactly."""
+        if isinstance(value, str) or self.dimension is None:
+            return str(value)
+        return format_quantity(value, self.dimension)
+
+    def _allowed(self) -> list[str]:
+        number = [] if self.dimension is None else [f"a {self.dimension.name} in {self.dimension.base}"]
+        return [*self.words, *number] if self.words else []
+
+
+def number(doc: str, dimension: Dimension = COUNT, *, low: int = 1, high: int | None = None) -> Any:
+    """Declare a whole number of a dimension's base unit."""
+    return _declare(Param(doc, dimension, low, high))
+
+
+def choice(doc: str, words: Sequence[str]) -> Any:
+    """Declare one word of a closed list."""
+    return _declare(Param(doc, None, words=tuple(words)))
+
+
+def number_or(word: str, doc: str, dimension: Dimension) -> Any:
+    """Declare a positive whole number of a dimension's base unit, or one word that stands for a rule."""
+    return _declare(Param(doc, dimension, words=(word,)))
+
+
+def params(part: type) -> Iterator[tuple[str, Param]]:
+    """The declared parameters of a part's class, in their order."""
+    return ((attribute.name, attribute.metadata["param"]) for attribute in fields(part))
+
+
+def _declare(param: Param) -> Any:
+    return field(metadata={"param": param}, validator=_validate)
+
+
+def _validate(part: object, attribute: "Attribute[Any]", value: Value) -> None:
+    try:
+        attribute.metadata["param"].check(value)
+    except ArchError as error:
+        raise error.at(place=f"{type(part).__name__}.{attribute.name}") from None

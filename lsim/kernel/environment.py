@@ -1,0 +1,106 @@
+"""The clock: SimPy's event loop, with all that the machine remembers in plain sight.
+
+What folding needs to know is held here and nowhere else: the state of each part, integer registers (tokens, turns), deadlines
+(the only absolute times), the requests at the ports, the event heap and where each generator stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any
+
+import simpy
+from simpy.events import PENDING, Event
+
+from lsim.errors import Deadlock
+from lsim.kernel.fold import Folder
+from lsim.kernel.labels import Kind, Label, Labels
+from lsim.kernel.log import Log
+
+NORMAL = 1
+LATE = 2  # after everything else of the tick: ports decide when all requests of the tick are in
+
+
+class Wake(Event):
+    """An event that belongs to somebody: what folding tells events of the same tick apart by."""
+
+    def __init__(self, env: Environment, owner: object) -> None:
+        self.env = env
+        self.callbacks: Any = []
+        self._value = PENDING
+        self._ok = True
+        self.owner = owner
+
+
+class Environment(simpy.Environment):
+    """A SimPy environment in which time is an int and periods can be folded."""
+
+    _now: int
+
+    def __init__(self, fold: bool = True, progress: Callable[[], None] | None = None) -> None:
+        super().__init__()
+        self.labels = Labels()
+        self.log = Log()
+        self.parts: list[Any] = []  # whoever has a state in the log, in rank order
+        self.ports: list[Any] = []
+        self.processes: list[Any] = []
+        self.states: list[int] = []
+        self.registers: list[int] = []
+        self.deadlines: list[int] = []
+        self.leaves: list[Any] = []  # the leaf in hand of each process
+        self.events = 0
+        self.folder = Folder(self) if fold else None
+        self._progress = progress
+
+    def add_part(self, part: Any, label: Label) -> int:
+        """Gives a part its place in the list of parts, which is also its rank in ties."""
+        self.parts.append(part)
+        self.states.append(self.labels.code(label))
+        return len(self.parts) - 1
+
+    def register(self, value: int = 0) -> int:
+        self.registers.append(value)
+        return len(self.registers) - 1
+
+    def deadline(self) -> int:
+        self.deadlines.append(-1)
+        return len(self.deadlines) - 1
+
+    def enter(self, part: int, code: int, position: int) -> None:
+        """A part enters a state now."""
+        self.states[part] = code
+        self.log.records.extend((self._now, part, code, position))
+
+    def fire(self, event: Wake, delay: int = 0, priority: int = NORMAL) -> None:
+        event._value = None
+        heappush(self._queue, (self._now + delay, priority, next(self._eid), event))  # type: ignore[misc]
+
+    def run_to_end(self) -> int:
+        """Runs until nothing is left to happen; the last tick. Raises `Deadlock` if a process still has work."""
+        queue_is = self  # the heap object is replaced by a fold
+        events = 0
+        while queue_is._queue:
+            self._now, _, _, event = heappop(queue_is._queue)
+            callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
+            for callback in callbacks:  # type: ignore[union-attr]
+                callback(event)
+            if not event._ok:
+                raise event._value  # type: ignore[misc]
+            events += 1
+            if self._progress is not None and not events % 4096:
+                self._progress()
+        self.events += events
+        stuck = [p for p in self.processes if not p.finished]
+        if stuck:
+            raise self._deadlock(stuck)
+        return self._now
+
+    def _deadlock(self, stuck: list[Any]) -> Deadlock:
+        lines = []
+        for process in stuck:
+            label = self.labels.all[self.states[process.index]]
+            target = "nobody" if label.target is None else self.parts[label.target].name
+            doing = {Kind.BUSY: "is busy and never ends", Kind.WAIT: f"waits for {target}", Kind.IDLE: f"is idle until {target} gives it work"}
+            lines.append(f"{process.name}, at item {process.cursor.n} of {process.cursor.size}, {doing[label.kind]}")
+        return Deadlock(stuck[0].name, self._now, lines)

@@ -1,0 +1,75 @@
+"""A part that acts: one SimPy process with a program, and the verbs it acts through.
+
+Verbs advance time, wait, and write the log; a process has no statistics and no memory of its own beyond the item in hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import cache
+from typing import Any
+
+from lsim.kernel.environment import Environment, Wake
+from lsim.kernel.labels import Cause, Kind, Label
+from lsim.kernel.program import Cursor, Program
+from lsim.kernel.tokens import Channel
+
+Run = Generator[Wake, None, None]
+
+
+class Process:
+    """A named part that walks a program. Subclasses write `work(item)`: what is done for one item."""
+
+    remembers: tuple[str, ...] = ()  # methods whose answers are kept for the life of the process
+    folds = False  # whether the ends of this process's loops are fold points
+
+    def __init__(self, env: Environment, name: str, program: Program) -> None:
+        self.env, self.name = env, name
+        self.cursor = Cursor(program)
+        self.finished = False
+        self.index = env.add_part(self, Label(Kind.IDLE, Cause.DONE))
+        self.place = len(env.processes)
+        env.processes.append(self)
+        env.leaves.append(self.cursor.leaf)
+        self.generator: Run = self.run()
+        for method in self.remembers:
+            setattr(self, method, cache(getattr(self, method)))
+
+    def start(self) -> None:
+        self.env.process(self.generator)
+
+    def work(self, item: Any) -> Run:
+        """What is done for one item of the program."""
+        raise NotImplementedError
+
+    def run(self) -> Run:
+        cursor, env = self.cursor, self.env
+        while cursor.leaf is not None:
+            yield from self.work(cursor.item)
+            cursor.advance()
+            env.leaves[self.place] = cursor.leaf
+            if self.folds and env.folder is not None and cursor.loop is not None:
+                env.folder.at_loop_end(self.place, *cursor.loop)
+        self.finished = True
+        self.enter(env.labels.code(Label(Kind.IDLE, Cause.DONE)))
+
+    def enter(self, code: int) -> None:
+        self.env.enter(self.index, code, self.cursor.n)
+
+    def take(self, channel: Channel, count: int = 1) -> Run:
+        """Takes tokens, waiting until there are enough."""
+        if not channel.try_take(count):
+            self.enter(channel.code)
+            yield channel.wait(self.index, count)
+
+    def spend(self, ticks: int, code: int) -> Run:
+        """Is busy for a while."""
+        self.enter(code)
+        if ticks:
+            wake = Wake(self.env, self.index)
+            self.env.fire(wake, ticks)
+            yield wake
+
+    def busy(self, cause: Cause, *amounts: tuple[str, int]) -> int:
+        """The code of a busy state."""
+        return self.env.labels.code(Label(Kind.BUSY, cause, amounts=amounts))

@@ -1,0 +1,198 @@
+"""Work as a tree of repeats, and positions in it.
+
+A program is a `Leaf` (one item of work), a `Seq` of programs or a `Repeat` of one. Nothing is unrolled: a layer that
+occurs eighty times is one node, and a position in the work is one integer. Equal programs are the same object
+(`Builder` interns them), so "the machine has the same work ahead" is an identity test.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any
+
+
+class Leaf:
+    """One item of work; the machine treats all occurrences of a leaf alike."""
+
+    __slots__ = ("item",)
+    size = 1
+
+    def __init__(self, item: Any) -> None:
+        self.item = item
+
+
+class Repeat:
+    """`count` times the same body, count >= 2."""
+
+    __slots__ = ("body", "count", "size")
+
+    def __init__(self, count: int, body: Program) -> None:
+        self.count, self.body, self.size = count, body, count * body.size
+
+
+class Seq:
+    """Programs one after another; no two neighbours are equal."""
+
+    __slots__ = ("parts", "size", "starts")
+
+    def __init__(self, parts: tuple[Program, ...]) -> None:
+        self.parts = parts
+        self.starts: list[int] = []
+        self.size = 0
+        for part in parts:
+            self.starts.append(self.size)
+            self.size += part.size
+
+
+Program = Leaf | Repeat | Seq
+
+
+class Builder:
+    """Makes programs, equal ones once: neighbours that are equal become a `Repeat`."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Program] = {}
+        self.empty = Seq(())
+
+    def leaf(self, item: Hashable) -> Program:
+        return self._intern(("leaf", item), lambda: Leaf(item))
+
+    def repeat(self, count: int, body: Program) -> Program:
+        if count <= 0 or body.size == 0:
+            return self.empty
+        if count == 1:
+            return body
+        return self._intern(("repeat", count, id(body)), lambda: Repeat(count, body))
+
+    def seq(self, *programs: Program) -> Program:
+        runs: list[tuple[int, Program]] = []
+        for program in programs:
+            if program.size:
+                self._append(runs, program)
+        parts = tuple(self.repeat(count, body) for count, body in runs)
+        if not parts:
+            return self.empty
+        if len(parts) == 1:
+            return parts[0]
+        return self._intern(("seq", tuple(id(p) for p in parts)), lambda: Seq(parts))
+
+    def loop(self, count: int, body: Callable[[bool, bool], Program]) -> Program:
+        """`count` iterations of `body(first, last)`."""
+        if count <= 0:
+            return self.empty
+        if count == 1:
+            return body(True, True)
+        middle = self.repeat(count - 2, body(False, False)) if count > 2 else self.empty
+        return self.seq(body(True, False), middle, body(False, True))
+
+    def cut(self, total: int, size: int, body: Callable[[int, bool, bool], Program]) -> Program:
+        """`total` cut into stretches of `size` and a rest: `body(length, first, last)` for each."""
+        full, rest = divmod(total, size)
+        if not rest:
+            return self.loop(full, lambda first, last: body(size, first, last))
+        whole = self.loop(full, lambda first, _: body(size, first, False))
+        return self.seq(whole, body(rest, full == 0, True))
+
+    @staticmethod
+    def _append(runs: list[tuple[int, Program]], program: Program) -> None:
+        """Adds a program to a row of (count, body); one more of the same joins the last. A loop of loops stays one."""
+        count, body = runs[-1] if runs else (0, None)
+        if program is body:
+            runs[-1] = (count + 1, program)
+        elif isinstance(program, Repeat) and program.body is body:
+            runs[-1] = (count + program.count, program.body)
+        elif isinstance(body, Repeat) and count == 1 and body.body is program:
+            runs[-1] = (body.count + 1, program)
+        else:
+            runs.append((1, program))
+
+    def _intern(self, key: Hashable, make: Callable[[], Program]) -> Program:
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = make()
+        return known
+
+
+def leaves(program: Program, times: int = 1) -> Iterator[tuple[int, Any]]:
+    """(how often, item) for each leaf of the tree; a leaf that stands in two places comes twice."""
+    if isinstance(program, Leaf):
+        yield times, program.item
+    elif isinstance(program, Repeat):
+        yield from leaves(program.body, times * program.count)
+    else:
+        for part in program.parts:
+            yield from leaves(part, times)
+
+
+class Cursor:
+    """A process's position in its program.
+
+    `n` items are done; `leaf` is the one in hand (None at the end). `loop` names the outermost repeat of which an
+    iteration ended just now, as (depth, first position of that repeat), or None.
+    """
+
+    __slots__ = ("_run_end", "_run_loop", "item", "leaf", "loop", "n", "program", "size")
+
+    def __init__(self, program: Program) -> None:
+        self.program, self.size, self.n = program, program.size, 0
+        self.loop: tuple[int, int] | None = None
+        self.leaf: Leaf | None = None
+        self._settle()
+
+    def advance(self) -> None:
+        """The item in hand is done."""
+        self.n += 1
+        if self.n < self._run_end:
+            self.loop = self._run_loop
+        else:
+            self._settle()
+
+    def skip(self, items: int) -> None:
+        """Whole periods were folded; the leaf in hand stays the same."""
+        self.n += items
+        self._settle()
+
+    def repeats(self, start: int, step: int) -> int:
+        """The largest N for which the items [start + k·step, start + (k+1)·step] are equal for k = 0..N.
+
+        Both ends are included since one item is always in hand.
+        """
+        best, node, n = 0, self.program, start
+        while not isinstance(node, Leaf):
+            if isinstance(node, Repeat):
+                if step % node.body.size == 0:
+                    best = max(best, node.size - n)
+                n %= node.body.size
+                node = node.body
+            else:
+                i = bisect_right(node.starts, n) - 1
+                n -= node.starts[i]
+                node = node.parts[i]
+        return max(0, (best - step - 1) // step)
+
+    def _settle(self) -> None:
+        self.loop = None
+        self._run_loop = None
+        if self.n >= self.size:
+            self.leaf, self.item, self._run_end = None, None, self.size
+            return
+        node, offset, start, depth = self.program, self.n, 0, 0
+        self._run_end = self.n + 1
+        while not isinstance(node, Leaf):
+            if isinstance(node, Repeat):
+                body = node.body
+                inner = offset % body.size
+                if inner == 0 and offset and self.loop is None:
+                    self.loop = (depth, start)
+                if isinstance(body, Leaf):
+                    self._run_end, self._run_loop = start + node.size, (depth, start)
+                start += offset - inner
+                node, offset = body, inner
+            else:
+                i = bisect_right(node.starts, offset) - 1
+                start += node.starts[i]
+                offset -= node.starts[i]
+                node = node.parts[i]
+            depth += 1
+        self.leaf, self.item = node, node.item

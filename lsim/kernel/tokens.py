@@ -1,0 +1,51 @@
+"""Token channels: one giver, one taker, a count. Slots, credits, bytes of room and "that is done" are all tokens."""
+
+from __future__ import annotations
+
+from lsim.kernel.environment import Environment, Wake
+from lsim.kernel.labels import Kind, Label
+
+
+class Channel:
+    """Tokens on their way from one part to another.
+
+    `giver`: the part that whoever waits here waits for (set with `given_by`, as parts refer to each other in circles).
+    A taker that waits on a channel of work not yet issued is idle, on any other it is waiting.
+    """
+
+    __slots__ = ("_need", "_wake", "code", "env", "idle", "index")
+
+    def __init__(self, env: Environment, count: int = 0, idle: bool = False) -> None:
+        self.env, self.idle = env, idle
+        self.index = env.register(count)
+        self.code = -1
+        self._wake: Wake | None = None
+        self._need = 0
+
+    def given_by(self, part: int) -> None:
+        self.code = self.env.labels.code(Label(Kind.IDLE if self.idle else Kind.WAIT, target=part))
+
+    def try_take(self, count: int) -> bool:
+        registers = self.env.registers
+        if registers[self.index] < count:
+            return False
+        registers[self.index] -= count
+        return True
+
+    def wait(self, taker: int, count: int) -> Wake:
+        """An event for when `count` tokens were there and have been taken."""
+        self._wake, self._need = Wake(self.env, taker), count
+        return self._wake
+
+    @property
+    def waited_on(self) -> bool:
+        return self._wake is not None
+
+    def give(self, count: int = 1) -> None:
+        registers = self.env.registers
+        registers[self.index] += count
+        wake = self._wake
+        if wake is not None and registers[self.index] >= self._need:
+            registers[self.index] -= self._need
+            self._wake = None
+            self.env.fire(wake)

@@ -1,0 +1,90 @@
+"""The photonic tensor cores of a tile group: one shot a tick when fed, all tiles in lockstep on one M2 stream."""
+
+from __future__ import annotations
+
+from lsim.arch import Arch
+from lsim.kernel.flight import Delay
+from lsim.kernel.labels import Cause, Kind, Label
+from lsim.kernel.process import Process, Run
+from lsim.kernel.tokens import Channel
+from lsim.parts.broadcast import Broadcast
+from lsim.parts.readout import Pattern
+from lsim.plan.items import Block
+from lsim.plan.residency import packed
+from lsim.units import ceil_div
+
+
+class Core(Process):
+    """The cores of a group. A block is one event: its shots and samples are the closed form of `Pattern`."""
+
+    remembers = ("block",)
+    folds = True
+    arch: Arch
+    go: Channel
+    m1_full: Channel
+    m1_free: Channel
+    m2_full: Channel
+    m2_free: Channel
+    act_free: Channel
+    act_full: Channel
+    readout: Delay
+    broadcast: Broadcast | None
+    adc_ready: int  # deadline: when the ADC has finished its last sample
+
+    def work(self, item: Block) -> Run:
+        if item.go:
+            yield from self.take(self.go)
+        if item.takes_act:
+            yield from self.take(self.act_free)
+        if item.first_of_chunk:
+            yield from self.take(self.m1_full)
+        if item.takes_m2:
+            yield from self.take(self.m2_full)
+        if self.broadcast is not None:
+            yield from self.broadcast.grant(self)
+        yield from self.shoot(item)
+        if self.broadcast is not None:
+            self.broadcast.release(self)
+        if item.frees_m2:
+            self.m2_free.give()
+        if item.last_of_chunk:
+            self.m1_free.give()
+        if item.gives_act:
+            self.readout.send(self.act_full)
+
+    def shoot(self, item: Block) -> Run:
+        """The shots of a block, to its last sample."""
+        env = self.env
+        carry = max(0, env.deadlines[self.adc_ready] - env._now)
+        ticks, code = self.block(item, carry)
+        yield from self.spend(ticks, code)
+        env.deadlines[self.adc_ready] = env._now + self.arch.conversion_ticks
+
+    def block(self, item: Block, carry: int) -> tuple[int, int]:
+        """Ticks of a block, and the code that says so."""
+        readout = self.arch.readout
+        pattern = Pattern(item.steps, item.feed, readout.integrate, self.arch.conversion_ticks, carry)
+        label = Label(Kind.BUSY, Cause.COMPUTE, amounts=amounts(item, self.arch), pattern=(pattern, active_tiles(item, self.arch)))
+        return pattern.ticks, self.env.labels.code(label)
+
+
+def active_tiles(item: Block, arch: Arch) -> int:
+    """Tiles that have rows of this block."""
+    return ceil_div(item.rows, arch.core.rows)
+
+
+def amounts(item: Block, arch: Arch) -> tuple[tuple[str, int], ...]:
+    """What one block counts."""
+    bits, core = arch.operands.bits, arch.core
+    counted = [
+        ("macs", item.rows * item.columns * item.depth),
+        ("shots", item.steps),
+        ("core_shots", item.steps * core.cores * active_tiles(item, arch)),
+        ("engine_shots", item.steps * core.cores * item.rows * item.columns),
+        ("m2_sram.out", packed(item.columns * item.depth, bits)),
+    ]
+    if item.last_of_chunk:
+        counted.append(("m1_sram.out", packed(item.rows * item.depth, bits)))
+    if item.deposits:
+        counted.append(("act_sram.in", packed(item.rows * item.columns, arch.operands.partial_sum_bits)))
+    return tuple(counted)

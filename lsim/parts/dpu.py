@@ -1,0 +1,38 @@
+"""The digital processing unit: lanes that compute softmax, norms, activations and residuals between two buffers."""
+
+from __future__ import annotations
+
+from lsim.arch import Arch
+from lsim.kernel.labels import Cause
+from lsim.kernel.process import Process, Run
+from lsim.kernel.tokens import Channel
+from lsim.plan.items import Lanes
+
+
+class DpuLanes(Process):
+    """One piece after another."""
+
+    remembers = ("piece",)
+    folds = True
+    arch: Arch
+    in_full: Channel
+    in_free: Channel
+    out_free: Channel
+    out_full: Channel
+
+    def work(self, item: Lanes) -> Run:
+        yield from self.take(self.in_full)
+        if item.writes:
+            yield from self.take(self.out_free)
+        yield from self.spend(*self.piece(item))
+        self.in_free.give()
+        if item.writes:
+            self.out_full.give()
+
+    def piece(self, item: Lanes) -> tuple[int, int]:
+        """Ticks and code of a piece."""
+        ticks = 0 if "dpu" in self.arch.ideal else item.cycles * self.arch.dpu_cycle
+        counted = [("dpu_in.out", item.reads), ("dpu_elements", item.elements)]
+        if item.writes:
+            counted.append(("dpu_out.in", item.writes))
+        return ticks, self.busy(Cause.DPU, *counted)

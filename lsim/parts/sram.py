@@ -1,0 +1,36 @@
+"""The global SRAM: bank groups, each a port that serves one transaction at a time for whole SRAM cycles."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from lsim.arch import Arch
+from lsim.kernel.environment import Environment
+from lsim.kernel.port import Arbitration, Port
+from lsim.kernel.process import Process, Run
+
+
+class GlobalSram:
+    """Transactions of a requester go to the bank groups in turn, from the first again at each row pass."""
+
+    def __init__(self, env: Environment, arch: Arch) -> None:
+        self.env = env
+        policy = Arbitration(arch.global_sram.arbitration)
+        servers = min(arch.global_sram_ports, 64)
+        self.ports = [Port(env, f"gb{g}", servers, policy) for g in range(arch.global_sram.groups)]
+        self.ticks = cache(arch.global_sram_ticks)
+        self._turns: dict[int, int] = {}
+
+    def access(self, process: Process, size: int, code: int, restart: bool = False) -> Run:
+        """One transaction of `size` bytes: waits for its turn, then is busy with `code`."""
+        return self._port(process, restart).serve(process, self.ticks(size), code)
+
+    def _port(self, process: Process, restart: bool) -> Port:
+        if len(self.ports) == 1:
+            return self.ports[0]
+        register = self._turns.get(process.index)
+        if register is None:
+            register = self._turns[process.index] = self.env.register()
+        turn = 0 if restart else self.env.registers[register]
+        self.env.registers[register] = (turn + 1) % len(self.ports)
+        return self.ports[turn]

@@ -1,0 +1,354 @@
+"""The programs of one GEMM: what each process of a tile group does, in the order of the loops.
+
+Loops, outermost first: head, outer panel, row pass, inner panel, K chunk, column block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+from attrs import evolve, frozen
+
+from lsim.arch import Arch
+from lsim.kernel.program import Builder, Program
+from lsim.plan.items import Block, Drain, Edge, Fill, Piece
+from lsim.plan.residency import packed
+from lsim.plan.tiling import Places, Tiling
+from lsim.units import ceil_div
+
+
+@frozen
+class Place:
+    """One inner panel of one row pass: its rows and blocks, the blocks of its outer panel, whether its last block is the operator's edge, and where
+    in the loops it stands (`first`, `last` of the operator; of the passes of an outer panel; of the inner panels of a pass)."""
+
+    rows: int
+    blocks: int
+    outer: int
+    edge: bool
+    first_outer: bool
+    last_outer: bool
+    first: bool
+    last: bool
+    first_pass: bool
+    last_pass: bool
+    first_inner: bool
+    last_inner: bool
+
+
+Body = Callable[[Place], Program]
+
+
+@frozen
+class GemmTask:
+    """One GEMM on one tile group, with what its neighbours in the trace want of it.
+
+    `m1_go`: the token its M1 DMA starts with. `spilled`: the result lives in HBM only. `done`, `pass_done`: edges to
+    give when the operator, and when each row pass, is complete. `pass_needs`: edges to take for each row pass of M1.
+    `m1_after`, `m2_after`: edges to take before buffers are filled that another group had; `hands_over`: edges to give
+    when the last result has left this group's buffers.
+    """
+
+    tiling: Tiling
+    places: Places
+    m1_go: str
+    spilled: bool
+    done: tuple[Edge, ...] = ()
+    pass_done: tuple[Edge, ...] = ()
+    pass_needs: tuple[Edge, ...] = ()
+    m1_after: tuple[Edge, ...] = ()
+    m2_after: tuple[Edge, ...] = ()
+    hands_over: tuple[Edge, ...] = ()
+
+
+def gemm_programs(task: GemmTask, arch: Arch, builder: Builder) -> dict[str, Program]:
+    """Process (without the group's prefix) → program. Processes with nothing to do are left out."""
+    maker = _Maker(task, arch, builder)
+    programs = {
+        "dma.m1": maker.walk(maker.m1_pieces) if task.places.m1_hbm else builder.empty,
+        "dma.m2": maker.walk(maker.m2_pieces) if task.places.m2_hbm else builder.empty,
+        "m1": maker.walk(maker.m1_fills),
+        "m2": maker.walk(maker.m2_fills),
+        "core": maker.walk(maker.blocks),
+        "drain": maker.walk(maker.drains),
+        "dma.out": maker.walk(maker.out_pieces) if task.places.copied else builder.empty,
+    }
+    return {name: program for name, program in programs.items() if program.size}
+
+
+class _Maker:
+    """The bodies of the loops, one for each process."""
+
+    def __init__(self, task: GemmTask, arch: Arch, builder: Builder) -> None:
+        self.task, self.arch, self.b = task, arch, builder
+        self.t, self.bits = task.tiling, arch.operands.bits
+        self.columns = arch.core.columns
+        self.step = arch.core.cores * arch.core.wavelengths
+
+    # -- loops -----------------------------------------------------------------------------------------------------
+    def walk(self, body: Body) -> Program:
+        """The loops down to the inner panel around a body."""
+        body, t, b = cache(body), self.t, self.b
+
+        @cache
+        def passes(blocks: int, outer: tuple[bool, bool], first: bool, last: bool) -> Program:
+            return b.loop(t.passes, lambda f, end: panels(blocks, outer, first and f, last and end, f, end))
+
+        def panels(
+            blocks: int, outer: tuple[bool, bool], first: bool, last: bool, first_pass: bool, last_pass: bool
+        ) -> Program:
+            rows = t.last_rows if last_pass else t.rows_a_pass
+            return b.cut(
+                blocks,
+                t.inner,
+                lambda n, f, end: body(
+                    Place(rows, n, blocks, outer[1] and end, *outer, first and f, last and end, first_pass, last_pass, f, end)
+                ),
+            )
+
+        def panel(first: bool, last: bool) -> Program:
+            n = len(t.outer)
+            whole = b.loop(n - 1, lambda f, _: passes(t.outer[0], (f, False), first and f, False))
+            return b.seq(whole, passes(t.outer[-1], (n == 1, True), first and n == 1, last))
+
+        return b.loop(t.heads, panel)
+
+    def chunks(self, body: Callable[[int, bool, bool], Program]) -> Program:
+        """`body(depth, first, last)` for each K chunk."""
+        return self.b.cut(sum(self.t.chunks), self.t.chunks[0], body)
+
+    # -- sizes -----------------------------------------------------------------------------------------------------
+    def gathers(self, depth: int) -> tuple[int, int]:
+        """Blocks of an M2 unit and of an act unit in a chunk of this depth."""
+        m2 = max(1, self.arch.m2_sram.slot // self.t.groups // packed(self.columns * depth, self.bits))
+        act = self.t.gather
+        if self.whole_panel_acts or m2 % act == 0 or act % m2 == 0:
+            return m2, act
+        return (m2 // act * act, act) if m2 > act else (m2, act // m2 * m2)
+
+    @property
+    def whole_panel_acts(self) -> bool:
+        """Whether an act unit is an inner panel over all its chunks."""
+        return self.t.keep and len(self.t.chunks) > 1
+
+    def m2_bytes(self, blocks: int, depth: int, edge: bool) -> int:
+        last = self.t.last_columns if edge else self.columns
+        return (blocks - 1) * packed(self.columns * depth, self.bits) + packed(last * depth, self.bits)
+
+    def result_bytes(self, place: Place, blocks: int, edge: bool, bits: int) -> int:
+        last = self.t.last_columns if edge else self.columns
+        return (blocks - 1) * packed(place.rows * self.columns, bits) + packed(place.rows * last, bits)
+
+    def m1_load(self, at: Place) -> int:
+        """What the M1 operand of a row pass counts in the window of what is fetched ahead: its bytes, at most half of it."""
+        return min(packed(at.rows * sum(self.t.chunks), self.bits), self.arch.controller.m1_ahead // 2)
+
+    def m2_load(self, at: Place) -> int:
+        """The same for an outer panel of M2."""
+        return min(packed(at.outer * self.columns * sum(self.t.chunks), self.bits), self.arch.controller.m2_ahead // 2)
+
+    # -- operands in -----------------------------------------------------------------------------------------------
+    def m1_pieces(self, at: Place) -> Program:
+        if self.t.retain and not at.first_inner:
+            return self.b.empty
+        go = self.task.m1_go if at.first else ""
+
+        def unit(depth: int, first: bool, _: bool) -> Program:
+            starts_pass = at.first_inner and first
+            needs = self.task.pass_needs if starts_pass and at.first_outer else ()
+            size = packed(at.rows * depth, self.bits)
+            return pieces(self.b, self.arch, size, go if first else "", starts_pass, load=self.m1_load(at) if first else 0, needs=needs)
+
+        return self.chunks(unit)
+
+    def m1_fills(self, at: Place) -> Program:
+        hbm, retain = self.task.places.m1_hbm, self.t.retain
+
+        def fill(depth: int, first: bool, last: bool) -> Program:
+            size = packed(at.rows * depth, self.bits)
+            starts_pass = at.first_inner and first
+            waits = self.task.pass_needs if starts_pass and at.first_outer and not hbm else ()
+            after = self.task.m1_after if at.first and first else ()
+            return self.b.leaf(
+                Fill(
+                    bytes=size,
+                    go=at.first and first,
+                    restart=starts_pass,
+                    staged=hbm and (at.first_inner or not retain),
+                    frees=size if hbm and (at.last_inner or not retain) else 0,
+                    ends_load=self.m1_load(at) if hbm and last and (at.last_inner or not retain) else 0,
+                    needs=after + waits,
+                )
+            )
+
+        return self.chunks(fill)
+
+    def m2_pieces(self, at: Place) -> Program:
+        if self.t.panel and not at.first_pass:
+            return self.b.empty
+
+        def unit(size: int, first: bool, _: bool) -> Program:
+            begins = at.first_inner and first
+            return pieces(self.b, self.arch, size, "go" if at.first and first else "", begins, load=self.m2_load(at) if begins else 0)
+
+        return self.m2_units(at, unit)
+
+    def m2_fills(self, at: Place) -> Program:
+        hbm, panel = self.task.places.m2_hbm, self.t.panel
+
+        def unit(size: int, first: bool, last: bool) -> Program:
+            return self.b.leaf(
+                Fill(
+                    bytes=size,
+                    go=at.first and first,
+                    restart=at.first_inner and first,
+                    staged=hbm and (at.first_pass or not panel),
+                    frees=size if hbm and (at.last_pass or not panel) else 0,
+                    ends_load=self.m2_load(at) if hbm and at.last_inner and last and (at.last_pass or not panel) else 0,
+                    needs=self.task.m2_after if at.first and first else (),
+                )
+            )
+
+        return self.m2_units(at, unit)
+
+    def m2_units(self, at: Place, unit: Callable[[int, bool, bool], Program]) -> Program:
+        """`unit(bytes, first, last of the inner panel)` for each M2 unit."""
+
+        def chunk(depth: int, first_chunk: bool, last_chunk: bool) -> Program:
+            gather = self.gathers(depth)[0]
+            return self.b.cut(
+                at.blocks,
+                gather,
+                lambda n, first, last: unit(
+                    self.m2_bytes(n, depth, at.edge and last), first_chunk and first, last_chunk and last
+                ),
+            )
+
+        return self.chunks(chunk)
+
+    # -- blocks ----------------------------------------------------------------------------------------------------
+    def blocks(self, at: Place) -> Program:
+        def chunk(depth: int, first_chunk: bool, last_chunk: bool) -> Program:
+            m2, act = self.gathers(depth)
+            whole = self.whole_panel_acts
+            small, large = (m2, at.blocks) if whole else (min(m2, act), max(m2, act))
+            m2_is_small = whole or m2 <= act
+
+            def block(first_l: bool, last_l: bool, first_s: bool, last_s: bool, first: bool, last: bool) -> Program:
+                first_m2, last_m2 = (first_s, last_s) if m2_is_small else (first_l, last_l)
+                first_act, last_act = (first_l, last_l) if m2_is_small else (first_s, last_s)
+                steps = ceil_div(depth, self.step)
+                return self.b.leaf(
+                    Block(
+                        steps=steps,
+                        feed=self.arch.feed_interval(m1_changes=steps > 1 or first),
+                        rows=at.rows,
+                        columns=self.t.last_columns if at.edge and last else self.columns,
+                        depth=depth,
+                        go=at.first and first_chunk and first,
+                        first_of_chunk=first,
+                        last_of_chunk=last,
+                        takes_m2=first_m2,
+                        frees_m2=last_m2,
+                        takes_act=first_act and (first_chunk or not whole),
+                        gives_act=last_act and (last_chunk or not whole),
+                        deposits=last_chunk or not whole,
+                    )
+                )
+
+            return self.nest(at.blocks, large, small, block)
+
+        return self.chunks(chunk)
+
+    def nest(self, blocks: int, large: int, small: int, block: Callable[..., Program]) -> Program:
+        """Blocks in groups of `small` within groups of `large`, each with its place in all three."""
+        b = self.b
+        return b.cut(
+            blocks,
+            large,
+            lambda n, fl, ll: b.cut(
+                n,
+                small,
+                lambda m, fs, ls: b.loop(
+                    m, lambda f, end: block(fs and f, ls and end, f, end, fl and fs and f, ll and ls and end)
+                ),
+            ),
+        )
+
+    # -- results out -----------------------------------------------------------------------------------------------
+    def drains(self, at: Place) -> Program:
+        task = self.task
+
+        def drain(blocks: int, edge: bool, earlier: bool, partial: bool, first: bool, last: bool) -> Program:
+            result = self.result_bytes(at, blocks, edge, self.bits)
+            psum = self.result_bytes(at, blocks, edge, self.arch.operands.partial_sum_bits)
+            return self.b.leaf(
+                Drain(
+                    reads=psum if earlier else 0,
+                    writes=psum if partial else result,
+                    sums=psum,
+                    partial=partial,
+                    restart=at.first_inner and first,
+                    room=result if task.spilled and not partial else 0,
+                    copies=task.places.copied and not partial,
+                    gives=self.drain_gives(at, last),
+                )
+            )
+
+        return self.act_units(at, drain)
+
+    def act_units(self, at: Place, unit: Callable[[int, bool, bool, bool, bool, bool], Program]) -> Program:
+        """`unit(blocks, edge, earlier sums, partial, first, last of the inner panel)` for each act unit."""
+        if self.whole_panel_acts:
+            return unit(at.blocks, at.edge, False, False, True, True)
+
+        def chunk(depth: int, first_chunk: bool, last_chunk: bool) -> Program:
+            return self.b.cut(
+                at.blocks,
+                self.gathers(depth)[1],
+                lambda n, first, last: unit(
+                    n, at.edge and last, not first_chunk, not last_chunk, first_chunk and first, last_chunk and last
+                ),
+            )
+
+        return self.chunks(chunk)
+
+    def out_pieces(self, at: Place) -> Program:
+        def unit(blocks: int, edge: bool, _: bool, partial: bool, first: bool, last: bool) -> Program:
+            if partial:
+                return self.b.empty
+            size = self.result_bytes(at, blocks, edge, self.bits)
+            gives = self.gives(at, last)
+            return pieces(self.b, self.arch, size, "", at.first_inner and first, staged=self.task.spilled, gives=gives)
+
+        return self.act_units(at, unit)
+
+    def drain_gives(self, at: Place, last: bool) -> tuple[Edge, ...]:
+        done = () if self.task.places.copied else self.gives(at, last)
+        return done + (self.task.hands_over if at.last and last else ())
+
+    def gives(self, at: Place, last: bool) -> tuple[Edge, ...]:
+        """Edges to give when an act unit is done: is it the last of its pass, of its operator?"""
+        ends_pass = last and at.last_inner and at.last_outer
+        return (self.task.pass_done if ends_pass else ()) + (self.task.done if at.last and last else ())
+
+
+def pieces(
+    builder: Builder,
+    arch: Arch,
+    size: int,
+    go: str,
+    restart: bool,
+    load: bool = False,
+    staged: bool = True,
+    needs: tuple[Edge, ...] = (),
+    gives: tuple[Edge, ...] = (),
+) -> Program:
+    """A unit cut into HBM transactions, the last one smaller."""
+
+    def piece(n: int, first: bool, last: bool) -> Program:
+        plain = Piece(n, size, staged=staged, first=first, last=last, gives=gives if last else ())
+        return builder.leaf(evolve(plain, go=go, restart=restart, load=load, needs=needs) if first else plain)
+
+    return builder.cut(size, arch.hbm.transaction, piece)

@@ -1,0 +1,232 @@
+"""The plan of a run: a program for every process, from a trace, an arch and the policies.
+
+Units are planned one by one; those that repeat (the layers of a model) get equal programs, which the builder interns and
+which are then folded into repeats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+
+from attrs import frozen
+
+from lsim.arch import Arch
+from lsim.errors import PlanError
+from lsim.kernel.program import Builder, Program, leaves
+from lsim.plan.edges import Edges, link
+from lsim.plan.gemm import GemmTask, gemm_programs
+from lsim.plan.items import Drain, Edge, Issue, Piece, Retire
+from lsim.plan.mappings import Group, mapping
+from lsim.plan.residency import Residency, full_operands, plan_residency, reads_hbm
+from lsim.plan.tiling import Places, Tiling, tile_gemm
+from lsim.plan.units import Unit, fuse
+from lsim.plan.vector import VectorTask, vector_programs
+from lsim.trace import Role, Trace
+from lsim.trace.structure import repeats
+
+
+class Deps(StrEnum):
+    """When a unit may start: when its inputs are complete, or as soon as the row passes it needs are."""
+
+    BARRIER = "barrier"
+    CHUNKED = "chunked"
+
+
+@frozen
+class Plan:
+    """What every process will do.
+
+    `programs`: process → program. `starts[process][u]`: the position at which the process begins unit u. `givers`: edge →
+    the process that gives its tokens. `prefetched`: weight GEMMs whose weights may be fetched from the start.
+    `tilings`: of each GEMM, by name, for its first group.
+    """
+
+    trace: Trace
+    arch: Arch
+    units: tuple[Unit, ...]
+    groups: tuple[Group, ...]
+    residency: Residency
+    programs: Mapping[str, Program]
+    starts: Mapping[str, Sequence[int]]
+    givers: Mapping[Edge, str]
+    prefetched: int
+    tilings: Mapping[str, Tiling]
+    participants: tuple[tuple[str, ...], ...]
+
+
+def plan(trace: Trace, arch: Arch, mapping_name: str = "lockstep", deps: Deps = Deps.BARRIER) -> Plan:
+    """Plans a run. Raises PlanError or ArchError where the arch cannot run the trace."""
+    return _Planner(trace, arch, mapping_name, deps).plan()
+
+
+class _Planner:
+    def __init__(self, trace: Trace, arch: Arch, mapping_name: str, deps: Deps) -> None:
+        self.trace, self.arch, self.deps = trace, arch, deps
+        self.mapping = mapping(mapping_name, arch)
+        self.units = fuse(trace)
+        self.residency = plan_residency(trace, self.units, arch)
+        self.builder = Builder()
+        self.tilings: dict[str, Tiling] = {}
+        self._tiled: dict[tuple[object, ...], Tiling] = {}
+        self._made: dict[object, dict[str, Program]] = {}
+
+    def plan(self) -> Plan:
+        shares = [self._shares(unit) for unit in self.units]
+        finishers = [self._finishers(i, share) for i, share in enumerate(shares)]
+        edges = link(self.trace, self.units, finishers, self.residency, self.deps is Deps.CHUNKED, self.mapping)
+        weights = [i for i, unit in enumerate(self.units) if unit.is_gemm and self._is_linear(unit)]
+        made = [self._unit_programs(i, shares[i], edges) for i in range(len(self.units))]
+        for i, programs in enumerate(made):
+            self._add_control(i, programs, edges, weights)
+        return Plan(
+            trace=self.trace,
+            arch=self.arch,
+            units=self.units,
+            groups=self.mapping.groups,
+            residency=self.residency,
+            programs=self._join(made),
+            starts=_starts(made),
+            givers=edges.givers,
+            prefetched=min(self.arch.controller.prefetch, len(weights)),
+            tilings=self.tilings,
+            participants=tuple(finishers),
+        )
+
+    # -- one unit --------------------------------------------------------------------------------------------------
+    def _is_linear(self, unit: Unit) -> bool:
+        return self.trace.is_linear(unit.operators[0])
+
+    def _shares(self, unit: Unit) -> list[tuple[Group, object]]:
+        if not unit.is_gemm:
+            return []
+        return list(self.mapping.share(unit.operators[0], self._is_linear(unit)))
+
+    def _finishers(self, i: int, shares: Sequence[tuple[Group, object]]) -> tuple[str, ...]:
+        """The processes whose last item completes the unit."""
+        copied = self.residency.copied[i]
+        if not shares:
+            return ("dpu.out.ack" if copied else "dpu.write",)
+        return tuple(group.part("dma.out.ack" if copied else "drain") for group, _ in shares)
+
+    def _unit_programs(self, i: int, shares: Sequence[tuple[Group, object]], edges: Edges) -> dict[str, Program]:
+        unit = self.units[i]
+        if not unit.is_gemm:
+            return dict(self._vector(i, unit, edges))
+        programs: dict[str, Program] = {}
+        for group, op in shares:
+            for kind, program in self._gemm(i, unit, group, op, edges).items():
+                programs[group.part(kind)] = program
+        return programs
+
+    def _gemm(self, i: int, unit: Unit, group: Group, op: object, edges: Edges) -> dict[str, Program]:
+        resident = self.residency.resident
+        places = Places(
+            m1_hbm=reads_hbm(unit.operators[0].operands[0], resident),
+            m2_hbm=reads_hbm(unit.operators[0].operands[1], resident),
+            copied=self.residency.copied[i],
+        )
+        size = (op.heads, op.rows, op.depth, op.columns)  # type: ignore[attr-defined]
+        key = (size, len(group.tiles), group.sharers, places)
+        if key not in self._tiled:
+            self._tiled[key] = tile_gemm(op, self.arch, len(group.tiles), places, self.residency.rings(group.ring_share), group.sharers)  # type: ignore[arg-type]
+        tiling = self._tiled[key]
+        self.tilings.setdefault(unit.operators[0].name, tiling)
+        task = GemmTask(
+            tiling=tiling,
+            places=places,
+            m1_go="prefetch" if self._is_linear(unit) else "go",
+            spilled=self.residency.spilled[i],
+            done=edges.done(i, group.part("dma.out.ack" if places.copied else "drain")),
+            pass_done=edges.pass_done(i),
+            pass_needs=edges.pass_needs(i),
+            m1_after=edges.handoff_needs(i, group.name, "m1"),
+            m2_after=edges.handoff_needs(i, group.name, "m2"),
+            hands_over=edges.handoff_gives(i, group.name),
+        )
+        return self._cached(task, lambda: gemm_programs(task, self.arch, self.builder))
+
+    def _vector(self, i: int, unit: Unit, edges: Edges) -> dict[str, Program]:
+        first, inner = unit.operators[0], unit.inner
+        full = [o for operator in unit.operators for o in full_operands(self.trace, operator) if not inner.issuperset(o)]
+        task = VectorTask(
+            kinds=tuple(operator.kind for operator in unit.operators),
+            heads=first.heads,
+            rows=first.rows,
+            columns=first.columns,
+            operands=len(full),
+            from_hbm=sum(reads_hbm(o, self.residency.resident) for o in full),
+            copied=self.residency.copied[i],
+            spilled=self.residency.spilled[i],
+            done=edges.done(i, "dpu.out.ack" if self.residency.copied[i] else "dpu.write"),
+            pass_done=edges.pass_done(i),
+            pass_needs=edges.pass_needs(i),
+        )
+        return self._cached(task, lambda: vector_programs(task, self.arch, self.builder))
+
+    def _cached(self, task: object, make: object) -> dict[str, Program]:
+        known = self._made.get(task)
+        if known is None:
+            known = self._made[task] = make()  # type: ignore[operator]
+            self._check_rings(known)
+        return known
+
+    def _check_rings(self, programs: Mapping[str, Program]) -> None:
+        """A unit that is larger than the ring it goes through would wait for ever."""
+        r = self.residency
+        rings = {"dma.m1": r.m1_staging, "dma.m2": r.m2_staging, "dpu.dma": r.dpu_staging}
+        for name, program in programs.items():
+            for _, item in leaves(program):
+                if isinstance(item, Drain):
+                    need, room, ring = item.room, r.out_staging, "out_staging"
+                elif isinstance(item, Piece) and name in rings:
+                    need, room, ring = item.unit_bytes, rings[name], name
+                else:
+                    break
+                if need > room:
+                    raise PlanError(f"one transfer of {need} B has to fit its staging area of {room} B ({ring})", place="global_sram")
+
+    # -- the controller --------------------------------------------------------------------------------------------
+    def _add_control(self, i: int, programs: dict[str, Program], edges: Edges, weights: Sequence[int]) -> None:
+        ahead = self.arch.controller.prefetch
+        takes_go = tuple(name for name in programs if self._takes_go(i, name))
+        prefetch = 0
+        if i in weights:
+            prefetch = int(not ahead or weights.index(i) + ahead < len(weights))
+        issue = Issue(edges.issue_needs(i), self.residency.claims[i], takes_go, prefetch)
+        programs["controller"] = self.builder.leaf(issue)
+        programs["retire"] = self.builder.leaf(Retire(edges.retire_needs(i), self.residency.frees[i]))
+
+    def _takes_go(self, i: int, process: str) -> bool:
+        kind = process.removeprefix(process.split(".")[0] + ".") if process[0] == "g" and process[1:2].isdigit() else process
+        if kind == "dma.m1":
+            return not self._is_linear(self.units[i])
+        return kind in {"dma.m2", "m1", "m2", "core", "dpu.dma", "dpu.read"}
+
+    # -- all of them -----------------------------------------------------------------------------------------------
+    def _join(self, made: Sequence[Mapping[str, Program]]) -> dict[str, Program]:
+        b = self.builder
+        signatures = [tuple((name, id(program)) for name, program in sorted(programs.items())) for programs in made]
+        cover = repeats(signatures)
+        joined: dict[str, Program] = {}
+        for name in dict.fromkeys(name for programs in made for name in programs):
+            parts = []
+            for start, length, count in cover:
+                body = b.seq(*(made[i].get(name, b.empty) for i in range(start, start + length)))
+                parts.append(b.repeat(count, body))
+            joined[name] = b.seq(*parts)
+        return joined
+
+
+def _starts(made: Iterable[Mapping[str, Program]]) -> dict[str, list[int]]:
+    starts: dict[str, list[int]] = {}
+    at: dict[str, int] = {}
+    made = list(made)
+    for name in dict.fromkeys(name for programs in made for name in programs):
+        starts[name], at[name] = [], 0
+    for programs in made:
+        for name, column in starts.items():
+            column.append(at[name])
+            if name in programs:
+                at[name] += programs[name].size
+    return starts

@@ -1,0 +1,159 @@
+"""The programs of one vector unit on the DPU: pieces of rows, of segments of rows, or of elements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from lsim.arch import Arch
+from lsim.kernel.program import Builder, Program
+from lsim.plan.gemm import pieces
+from lsim.plan.items import Drain, Edge, Fill, Lanes
+from lsim.plan.residency import packed
+from lsim.plan.units import ROW_WISE
+from lsim.trace import Kind
+from lsim.units import ceil_div
+
+
+@frozen
+class VectorTask:
+    """One vector unit, with what its neighbours in the trace want of it.
+
+    `operands`: how many full-size operands are read, `from_hbm` of them from HBM. `kinds`: the fused chain's kinds.
+    """
+
+    kinds: tuple[Kind, ...]
+    heads: int
+    rows: int
+    columns: int
+    operands: int
+    from_hbm: int
+    copied: bool
+    spilled: bool
+    done: tuple[Edge, ...] = ()
+    pass_done: tuple[Edge, ...] = ()
+    pass_needs: tuple[Edge, ...] = ()
+
+
+@frozen
+class Cut:
+    """One piece: its elements, whether the lanes' result is written, and where it stands."""
+
+    elements: int
+    writes: bool
+    starts_pass: bool
+    ends_pass: bool
+    first: bool
+    last: bool
+
+
+def vector_programs(task: VectorTask, arch: Arch, builder: Builder) -> dict[str, Program]:
+    """Process → program. Processes with nothing to do are left out."""
+    maker = _Maker(task, arch, builder)
+    programs = {
+        "dpu.dma": maker.walk(maker.pieces_in) if task.from_hbm else builder.empty,
+        "dpu.read": maker.walk(maker.read),
+        "dpu.lanes": maker.walk(maker.lanes),
+        "dpu.write": maker.walk(maker.write),
+        "dpu.out": maker.walk(maker.pieces_out) if task.copied else builder.empty,
+    }
+    return {name: program for name, program in programs.items() if program.size}
+
+
+class _Maker:
+    def __init__(self, task: VectorTask, arch: Arch, builder: Builder) -> None:
+        self.task, self.arch, self.b, self.bits = task, arch, builder, arch.operands.bits
+        self.cycles = sum(getattr(arch.dpu, kind.value) for kind in task.kinds)
+
+    # -- how the unit is cut ---------------------------------------------------------------------------------------
+    def walk(self, body: Callable[[Cut], Program]) -> Program:
+        """The loops, head and row pass, around the pieces of a pass."""
+        task = self.task
+        rows = self.arch.core.tiles * self.arch.core.rows
+        cut = self.rows_of if task.kinds[0] in ROW_WISE else self.elements_of
+        return self.b.loop(
+            task.heads,
+            lambda fh, lh: self.b.cut(task.rows, rows, lambda n, f, end: cut(n, body, fh and f, lh and end)),
+        )
+
+    def elements_of(self, rows: int, body: Callable[[Cut], Program], first: bool, last: bool) -> Program:
+        size = self._fit()
+        return self.b.cut(
+            rows * self.task.columns, size, lambda n, f, end: body(Cut(n, True, f, end, first and f, last and end))
+        )
+
+    def rows_of(self, rows: int, body: Callable[[Cut], Program], first: bool, last: bool) -> Program:
+        fit = self.arch.dpu.slot // (self._inputs() * packed(self.task.columns, self.bits))
+        if not fit:
+            return self.b.loop(rows, lambda f, end: self.sweeps(body, f, end, first and f, last and end))
+        columns = self.task.columns
+        return self.b.cut(
+            rows, fit, lambda n, f, end: body(Cut(n * columns, True, f, end, first and f, last and end))
+        )
+
+    def sweeps(self, body: Callable[[Cut], Program], starts: bool, ends: bool, first: bool, last: bool) -> Program:
+        """A row too long for a slot: all its segments for the row's statistic, then all again for the result."""
+        columns, size = self.task.columns, self._fit()
+        statistic = self.b.cut(columns, size, lambda n, f, _: body(Cut(n, False, starts and f, False, first and f, False)))
+        result = self.b.cut(columns, size, lambda n, _, end: body(Cut(n, True, False, ends and end, False, last and end)))
+        return self.b.seq(statistic, result)
+
+    def _inputs(self) -> int:
+        return max(1, self.task.operands)
+
+    def _fit(self) -> int:
+        """Elements of a piece whose operands fill a slot."""
+        return max(1, 8 * self.arch.dpu.slot // (self.bits * self._inputs()))
+
+    # -- what each process does for a piece ------------------------------------------------------------------------
+    def pieces_in(self, cut: Cut) -> Program:
+        size = self.task.from_hbm * packed(cut.elements, self.bits)
+        needs = self.task.pass_needs if cut.starts_pass else ()
+        return pieces(self.b, self.arch, size, "go" if cut.first else "", cut.starts_pass, needs=needs)
+
+    def read(self, cut: Cut) -> Program:
+        task, one = self.task, packed(cut.elements, self.bits)
+        return self.b.leaf(
+            Fill(
+                bytes=task.operands * one,
+                go=cut.first,
+                restart=cut.starts_pass,
+                staged=task.from_hbm > 0,
+                frees=task.from_hbm * one,
+                needs=task.pass_needs if cut.starts_pass and not task.from_hbm else (),
+            )
+        )
+
+    def lanes(self, cut: Cut) -> Program:
+        cycles = ceil_div(cut.elements * self.cycles, self.arch.dpu.lanes)
+        one = packed(cut.elements, self.bits)
+        functions = tuple(kind.value for kind in self.task.kinds)
+        return self.b.leaf(Lanes(cut.elements, cycles, self.task.operands * one, one if cut.writes else 0, functions))
+
+    def write(self, cut: Cut) -> Program:
+        if not cut.writes:
+            return self.b.empty
+        task, size = self.task, packed(cut.elements, self.bits)
+        return self.b.leaf(
+            Drain(
+                reads=0,
+                writes=size,
+                sums=size,
+                restart=cut.starts_pass,
+                room=size if task.spilled else 0,
+                copies=task.copied,
+                gives=() if task.copied else self.gives(cut),
+            )
+        )
+
+    def pieces_out(self, cut: Cut) -> Program:
+        if not cut.writes:
+            return self.b.empty
+        size = packed(cut.elements, self.bits)
+        return pieces(
+            self.b, self.arch, size, "", cut.starts_pass, staged=self.task.spilled, gives=self.gives(cut)
+        )
+
+    def gives(self, cut: Cut) -> tuple[Edge, ...]:
+        return (self.task.pass_done if cut.ends_pass else ()) + (self.task.done if cut.last else ())

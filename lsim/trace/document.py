@@ -1,0 +1,105 @@
+"""A trace as it is written: statements in order, with repeated layers folded into one `Repeat`.
+
+Inside a repeat with index `i`, `{i}` in a name stands for the number of the iteration, from 0. A *carried*
+name stands for its first value in iteration 0, and for its second, of the previous iteration, in the others:
+what enters a layer is the embedding, then what the layer before wrote.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from attrs import field, frozen
+
+from lsim.errors import TraceError
+from lsim.trace.ir import Operator, Tensor
+
+MAX_STATEMENTS = 1_000_000
+
+
+@frozen
+class Statement:
+    """The declaration of a tensor, or an operator with the tensors it writes, from `line` of a file."""
+
+    tensors: tuple[Tensor, ...]
+    operator: Operator | None = None
+    line: int | None = field(default=None, eq=False)
+
+    @property
+    def defines(self) -> Iterator[str]:
+        """Every name that this statement gives to something."""
+        if self.operator is not None:
+            yield self.operator.name
+        yield from (tensor.name for tensor in self.tensors)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return () if self.operator is None else self.operator.reads
+
+
+@frozen
+class Repeat:
+    """`count` iterations of a body, e.g. the layers of a Transformer."""
+
+    count: int
+    index: str
+    carry: Mapping[str, tuple[str, str]]
+    body: tuple[Statement, ...]
+    line: int | None = field(default=None, eq=False)
+
+
+@frozen
+class Document:
+    """The content of a trace file."""
+
+    name: str
+    description: str
+    sources: tuple[str, ...]
+    conventions: tuple[str, ...]
+    items: tuple[Statement | Repeat, ...]
+
+    def statements(self) -> Iterator[Statement]:
+        """All statements in order, repeats expanded."""
+        expanded = 0
+        for item in self.items:
+            expanded += 1 if isinstance(item, Statement) else item.count * len(item.body)
+            if expanded > MAX_STATEMENTS:
+                raise TraceError(f"expands to more than {MAX_STATEMENTS:,} statements", line=item.line)
+            yield from (item,) if isinstance(item, Statement) else _iterations(item)
+
+
+def _iterations(repeat: Repeat) -> Iterator[Statement]:
+    _check_names(repeat)
+    mark = f"{{{repeat.index}}}"
+    names = {name for statement in repeat.body for name in (*statement.defines, *statement.reads)}
+    for index in range(repeat.count):
+        here = {name: name.replace(mark, str(index)) for name in names}
+        carried = {
+            name: first if index == 0 else then.replace(mark, str(index - 1))
+            for name, (first, then) in repeat.carry.items()
+        }
+        read = {**here, **carried}
+        for statement in repeat.body:
+            yield _renamed(statement, here, read)
+
+
+def _check_names(repeat: Repeat) -> None:
+    """Refuse names that would mean the same thing in every iteration, and carried names that nobody reads."""
+    read = {name for statement in repeat.body for name in statement.reads}
+    for unread in [name for name in repeat.carry if name not in read]:
+        raise TraceError("no operator of the body reads this carried name", line=repeat.line, place=unread)
+    for statement in repeat.body:
+        for name in statement.defines:
+            if f"{{{repeat.index}}}" not in name:
+                problem = f"would be defined again in each iteration: put {{{repeat.index}}} in the name"
+                raise TraceError(problem, line=statement.line, place=name)
+
+
+def _renamed(statement: Statement, here: Mapping[str, str], read: Mapping[str, str]) -> Statement:
+    tensors = tuple(Tensor(here[t.name], t.shape, t.role) for t in statement.tensors)
+    old = statement.operator
+    if old is None:
+        return Statement(tensors, None, statement.line)
+    operands = tuple(tuple(read[name] for name in operand) for operand in old.operands)
+    outputs = tuple(here[name] for name in old.outputs)
+    sizes = (old.heads, old.rows, old.depth, old.columns)
+    new = Operator(here[old.name], old.kind, operands, outputs, *sizes, old.causal, old.label)
+    return Statement(tensors, new, statement.line)

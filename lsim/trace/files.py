@@ -1,0 +1,66 @@
+"""Trace files: found by path or by name, read, and written so that a reader never sees half of one."""
+
+import os
+from pathlib import Path
+
+from lsim.data import data_dir
+from lsim.errors import TraceError
+from lsim.trace.check import build
+from lsim.trace.ir import Trace
+from lsim.trace.parse import parse
+from lsim.trace.text import dumps
+
+SUFFIX = ".jsonl"
+
+
+def load_trace(name_or_path: str | Path) -> Trace:
+    """The trace in a file, or of a name in `list_traces()`."""
+    path = _find(name_or_path)
+    try:
+        return loads(_read(path))
+    except TraceError as error:
+        raise error.at(file=path) from None
+
+
+def loads(text: str) -> Trace:
+    """The trace in a text."""
+    return build(parse(text))
+
+
+def list_traces() -> list[str]:
+    """The names of the traces that come with lsim."""
+    return sorted(path.stem for path in data_dir("traces").glob(f"*{SUFFIX}"))
+
+
+def save(trace: Trace, path: str | Path) -> None:
+    """Write a trace in its canonical form."""
+    write_text(path, dumps(trace))
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a file whole or not at all: a temporary file beside it takes its place."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _find(name_or_path: str | Path) -> Path:
+    path, known = Path(name_or_path), list_traces()
+    if name_or_path in known:
+        return data_dir("traces") / f"{name_or_path}{SUFFIX}"
+    if isinstance(name_or_path, Path) or path.suffix == SUFFIX or len(path.parts) > 1 or path.is_file():
+        return path
+    raise TraceError(f"no trace is named {name_or_path!r}", known=known, given=name_or_path)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise TraceError(f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise TraceError(f"is not UTF-8 text: byte {error.start}") from None

@@ -1,0 +1,179 @@
+"""Writes a document statement by statement; each method returns what the next one reads.
+
+An operand is the name of a tensor, or a tuple of names that are concatenated. A shape is (features, tokens).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from attrs import define, field, frozen
+
+from lsim.trace.document import Document, Repeat, Statement
+from lsim.trace.ir import Kind, Operator, Role, Tensor
+
+Operand = str | tuple[str, ...]
+
+
+@frozen
+class Attention:
+    """Sizes of an attention: `group` query heads share each of `heads` key-value heads of `size` elements."""
+
+    heads: int
+    size: int
+    queries: int
+    keys: int
+    group: int = 1
+    causal: bool = False
+
+
+@define
+class Builder:
+    """A document being written. `biases`: whether linear layers and norms have one; `norms`: their label."""
+
+    name: str
+    description: str
+    sources: tuple[str, ...]
+    conventions: tuple[str, ...]
+    biases: bool = True
+    norms: str = "layernorm"
+    items: list[Statement | Repeat] = field(factory=list)
+    body: list[Statement] | None = None
+
+    def document(self) -> Document:
+        return Document(self.name, self.description, self.sources, self.conventions, tuple(self.items))
+
+    @contextmanager
+    def repeat(self, count: int, **carry: tuple[str, str]) -> Iterator[None]:
+        """Fold what is added meanwhile into `count` iterations of index `i`."""
+        body: list[Statement] = []
+        self.body = body
+        yield
+        self.body = None
+        self.items.append(Repeat(count, "i", carry, tuple(body)))
+
+    def tensor(self, name: str, role: Role, *shape: int) -> str:
+        """Declare a tensor that no operator writes."""
+        self._add(Statement((Tensor(name, shape, role),)))
+        return name
+
+    def linear(self, name: str, x: Operand, weight: tuple[int, int], tokens: int, *, kv: bool = False) -> str:
+        """A linear layer; `weight` is (out, in) features. `kv` sends the result to the KV cache."""
+        out = f"{name}.out"
+        self.split(name, x, weight, tokens, {out: weight[0]}, kv=(out,) if kv else ())
+        return out
+
+    def split(
+        self,
+        name: str,
+        x: Operand,
+        weight: tuple[int, int],
+        tokens: int,
+        parts: Mapping[str, int],
+        *,
+        kv: tuple[str, ...] = (),
+    ) -> None:
+        """A linear layer whose out features are split among `parts`; those in `kv` go to the KV cache."""
+        rows, depth = weight
+        operands = [self.tensor(f"{name}.weight", Role.WEIGHT, rows, depth), x, *self._bias(name, rows)]
+        outputs = {part: (features, tokens) for part, features in parts.items()}
+        self._gemm(name, operands, (1, rows, depth, tokens), outputs, kv=kv)
+
+    def tied(self, name: str, x: Operand, table: str, weight: tuple[int, int], tokens: int) -> None:
+        """A linear layer, without bias, whose weight is a table that is declared already."""
+        rows, depth = weight
+        self._gemm(name, [table, x], (1, rows, depth, tokens), {f"{name}.out": (rows, tokens)})
+
+    def attention(self, name: str, q: Operand, k: Operand, v: Operand, a: Attention) -> str:
+        """Q·Kᵀ, softmax, S·V; returns the heads' results, side by side."""
+        rows = a.group * a.queries
+        scores, out = (a.heads, rows, a.keys), f"{name}.sv.out"
+        qk, sv = (a.heads, rows, a.size, a.keys), (a.heads, rows, a.keys, a.size)
+        self._gemm(f"{name}.qk", [q, k], qk, {f"{name}.qk.out": scores}, causal=a.causal)
+        s = self._vector(Kind.SOFTMAX, f"{name}.softmax", [f"{name}.qk.out"], scores, scores, causal=a.causal)
+        mixed = (a.heads * a.group * a.size, a.queries)
+        self._gemm(f"{name}.sv", [s, v], sv, {out: mixed}, causal=a.causal)
+        return out
+
+    def norm(self, name: str, x: Operand, shape: tuple[int, int]) -> str:
+        """A norm of each token's features, with a learned gain."""
+        features, tokens = shape
+        operands = [x, self.tensor(f"{name}.weight", Role.WEIGHT, features), *self._bias(name, features)]
+        return self._vector(Kind.NORM, name, operands, (1, tokens, features), shape, label=self.norms)
+
+    def embedding(
+        self, name: str, operands: Sequence[Operand], shape: tuple[int, int], label: str = ""
+    ) -> str:
+        """A row of features for each token: from one table; or from several, summed, after the indices."""
+        features, tokens = shape
+        return self._vector(Kind.EMBEDDING, name, operands, (1, tokens, features), shape, label=label)
+
+    def activation(self, name: str, x: Operand, shape: tuple[int, int]) -> str:
+        """The function that the last part of the name says."""
+        label = name.rpartition(".")[2]
+        return self._vector(Kind.ACTIVATION, name, [x], (1, *shape), shape, label=label)
+
+    def residual(
+        self, name: str, one: Operand, other: Operand, shape: tuple[int, int], label: str = ""
+    ) -> str:
+        return self._vector(Kind.RESIDUAL, name, [one, other], (1, *shape), shape, label=label)
+
+    def multiply(self, name: str, one: Operand, other: Operand, shape: tuple[int, int]) -> str:
+        return self._vector(Kind.MULTIPLY, name, [one, other], (1, *shape), shape)
+
+    def rotary(self, name: str, x: Operand, shape: tuple[int, int], *, kv: bool = False) -> str:
+        """Rotary position embedding; `kv` sends the result to the KV cache."""
+        return self._vector(Kind.ROTARY, name, [x], (1, *shape), shape, kv=kv)
+
+    def _bias(self, name: str, features: int) -> list[str]:
+        return [self.tensor(f"{name}.bias", Role.WEIGHT, features)] if self.biases else []
+
+    def _gemm(
+        self,
+        name: str,
+        operands: Sequence[Operand],
+        sizes: tuple[int, int, int, int],
+        outputs: Mapping[str, tuple[int, ...]],
+        *,
+        causal: bool = False,
+        kv: tuple[str, ...] = (),
+    ) -> None:
+        """`sizes` are heads, rows, depth and columns; the label is the last part of the name."""
+        made, label = tuple(map(_names, operands)), name.rpartition(".")[2]
+        operator = Operator(name, Kind.GEMM, made, tuple(outputs), *sizes, causal, label)
+        self._write(operator, outputs, kv)
+
+    def _vector(
+        self,
+        kind: Kind,
+        name: str,
+        operands: Sequence[Operand],
+        sizes: tuple[int, int, int],
+        shape: tuple[int, ...],
+        *,
+        label: str = "",
+        causal: bool = False,
+        kv: bool = False,
+    ) -> str:
+        """`sizes` are heads, rows and columns; `shape` is that of the result."""
+        heads, rows, columns = sizes
+        made, out = tuple(map(_names, operands)), f"{name}.out"
+        operator = Operator(name, kind, made, (out,), heads, rows, 0, columns, causal, label)
+        self._write(operator, {out: shape}, (out,) if kv else ())
+        return out
+
+    def _write(self, operator: Operator, outputs: Mapping[str, tuple[int, ...]], kv: tuple[str, ...]) -> None:
+        roles = {name: Role.KV if name in kv else Role.ACTIVATION for name in outputs}
+        tensors = tuple(Tensor(name, shape, roles[name]) for name, shape in outputs.items())
+        self._add(Statement(tensors, operator))
+
+    def _add(self, statement: Statement) -> None:
+        (self.items if self.body is None else self.body).append(statement)
+
+
+def of_last(name: str, count: int) -> str:
+    """What a name of a repeat's body is in the last of `count` iterations."""
+    return name.replace("{i}", str(count - 1))
+
+
+def _names(operand: Operand) -> tuple[str, ...]:
+    return (operand,) if isinstance(operand, str) else operand

@@ -1,0 +1,554 @@
+"""Section 2: where tensors live, how GEMMs are tiled and vector operators are cut. No clock."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from lsim.arch import Arch
+from lsim.errors import PlanError
+from lsim.trace.ir import Kind, Operator, Role, Trace
+
+ELEMENT_WISE = (Kind.ACTIVATION, Kind.RESIDUAL, Kind.MULTIPLY, Kind.ROTARY)
+ROW_WISE = (Kind.SOFTMAX, Kind.NORM)
+UNBOUNDED = 1 << 40
+
+
+def up(dividend: int, divisor: int) -> int:
+    """The quotient rounded up."""
+    return -(-dividend // divisor)
+
+
+def byte_count(arch: Arch, elements: int) -> int:
+    """`bytes(n)`."""
+    return up(elements * arch.operands.bits, 8)
+
+
+def psum_count(arch: Arch, elements: int) -> int:
+    """`psum(n)`."""
+    return up(elements * arch.operands.partial_sum_bits, 8)
+
+
+# ---- where tensors live
+
+
+@dataclass
+class Place:
+    """A stretch of the resident region, held from unit `first` to unit `last`."""
+
+    size: int
+    first: int
+    last: int
+
+
+@dataclass
+class Unit:
+    """What the controller issues: an operator or a chain of fused ones, with its one allocation.
+
+    `place` is None if the allocation is spilled; `takes` are the bytes of the region that its issue takes.
+    """
+
+    index: int
+    operators: list[Operator]
+    size: int = 0
+    readers: list[int] = field(default_factory=list)
+    place: Place | None = None
+    takes: int = 0
+    copied: bool = False
+
+    @property
+    def is_gemm(self) -> bool:
+        return self.operators[0].is_gemm
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return self.operators[-1].outputs
+
+    @property
+    def outside(self) -> list[tuple[str, ...]]:
+        """The operands that do not come from within the chain."""
+        inner = [operator.outputs for operator in self.operators[:-1]]
+        operands = [operand for operator in self.operators for operand in operator.operands]
+        return [operand for operand in operands if operand not in inner]
+
+    @property
+    def reads(self) -> list[str]:
+        """The tensors of those operands."""
+        return [tensor for operand in self.outside for tensor in operand]
+
+    @property
+    def spilled(self) -> bool:
+        return self.place is None
+
+
+@dataclass
+class Layout:
+    """Where everything lives: the units, the bytes of the rings and the peak use of the resident region."""
+
+    units: list[Unit]
+    producer: dict[str, Unit]
+    peak: int
+    m1_staging: int
+    m2_staging: int
+    out_drain: int
+    out_dpu: int
+    dpu_staging: int
+    psum_staging: int
+
+    def in_hbm(self, tensor: str) -> bool:
+        """Whether a tensor lives in HBM: there from the start, or spilled."""
+        return tensor not in self.producer or self.producer[tensor].spilled
+
+    def from_hbm(self, operand: Sequence[str]) -> bool:
+        """Whether an operand is read from HBM."""
+        return any(self.in_hbm(tensor) for tensor in operand)
+
+
+def lay_out(trace: Trace, arch: Arch) -> Layout:
+    """Decide for every output whether it is resident, and whether it is copied to HBM."""
+    units = _units(trace)
+    producer = {tensor: unit for unit in units for tensor in unit.outputs}
+    for unit in units:
+        unit.size = sum(byte_count(arch, trace.tensors[name].elements) for name in unit.outputs)
+        for tensor in unit.reads:
+            if tensor in producer:
+                producer[tensor].readers.append(unit.index)
+    region = _region(arch)
+    peak = _place(units, producer, UNBOUNDED if "capacity" in arch.ideal else region)
+    layout = Layout(units, producer, peak, *_rings(arch, region - peak))
+    _decide_copies(trace, layout)
+    return layout
+
+
+def _rings(arch: Arch, surplus: int) -> tuple[int, int, int, int, int, int]:
+    """Bytes of the rings, in the order of `Layout`."""
+    if "capacity" in arch.ideal:
+        return (UNBOUNDED,) * 6
+    sram = arch.global_sram
+    m1, m2 = sram.m1_staging + surplus // 2, sram.m2_staging + surplus - surplus // 2
+    drain = sram.out_staging // 2
+    return m1, m2, drain, sram.out_staging - drain, sram.dpu_staging, sram.psum_staging
+
+
+def _units(trace: Trace) -> list[Unit]:
+    units: list[Unit] = []
+    for operator in trace.operators:
+        if units and _joins(trace, units[-1].operators[-1], operator):
+            units[-1].operators.append(operator)
+        else:
+            units.append(Unit(len(units), [operator]))
+    return units
+
+
+def _joins(trace: Trace, before: Operator, operator: Operator) -> bool:
+    """Whether an operator is fused to the one just before it."""
+    if before.kind not in ELEMENT_WISE or operator.kind not in ELEMENT_WISE:
+        return False
+    if any(trace.tensors[name].role is Role.KV for name in before.outputs):
+        return False
+    sizes = [(each.heads, each.rows, each.columns) for each in (before, operator)]
+    others = [each for each in trace.operators if each is not operator]
+    read_elsewhere = any(set(before.outputs) & set(each.reads) for each in others)
+    return before.outputs in operator.operands and not read_elsewhere and sizes[0] == sizes[1]
+
+
+def _region(arch: Arch) -> int:
+    sram = arch.global_sram
+    staging = (sram.m1_staging, sram.m2_staging, sram.out_staging, sram.dpu_staging, sram.psum_staging)
+    return sram.capacity - sum(staging)
+
+
+def _place(units: list[Unit], producer: dict[str, Unit], region: int) -> int:
+    """Give each output a place while there is room; returns the peak use of the region."""
+    load = [0] * len(units)
+    for unit in units:
+        if not unit.readers:
+            continue
+        last = max(unit.readers)
+        under = _overwritten(unit, producer)
+        if under is not None:
+            unit.place, first = under.place, unit.index + 1
+            assert unit.place is not None
+            unit.place.last = last
+        elif all(load[index] + unit.size <= region for index in range(unit.index, last + 1)):
+            unit.place, first = Place(unit.size, unit.index, last), unit.index
+            unit.takes = unit.size
+        else:
+            continue
+        for index in range(first, last + 1):
+            load[index] += unit.size
+    return max(load, default=0)
+
+
+def _overwritten(unit: Unit, producer: dict[str, Unit]) -> Unit | None:
+    """The unit whose allocation this one overwrites in place."""
+    if unit.is_gemm or unit.operators[0].kind is Kind.EMBEDDING:
+        return None
+    first = unit.outside[0]
+    source = producer.get(first[0])
+    if source is None or source.spilled or sorted(first) != sorted(source.outputs):
+        return None
+    return source if source.size == unit.size and max(source.readers) == unit.index else None
+
+
+def _decide_copies(trace: Trace, layout: Layout) -> None:
+    for unit in layout.units:
+        kv = any(trace.tensors[name].role is Role.KV for name in unit.outputs)
+        unit.copied = unit.spilled or kv or not unit.readers
+    for unit in layout.units:
+        for operand in unit.outside:
+            if layout.from_hbm(operand):
+                for tensor in operand:
+                    if tensor in layout.producer:
+                        layout.producer[tensor].copied = True
+
+
+# ---- GEMM
+
+
+class Visit(NamedTuple):
+    """One inner panel of a row pass: `blocks` are the columns of its column blocks, of `outer_blocks` in its
+    outer panel.
+
+    `first_pass` and `last_pass` are of the outer panel; `first_inner` and `last_inner` of the row pass.
+    """
+
+    rows: int
+    outer_blocks: int
+    blocks: tuple[int, ...]
+    first_pass: bool
+    last_pass: bool
+    first_inner: bool
+    last_inner: bool
+
+
+class Transfer(NamedTuple):
+    """A unit that moves: m1, m2, an act unit or the operands of a DPU piece.
+
+    `starts_pass` resets counters; `fetched` says that it comes anew from HBM, `released` that it is not used
+    again. The first unit of a load takes its weight from the window of its dma, the last gives it back.
+    """
+
+    size: int
+    starts_pass: bool = False
+    fetched: bool = False
+    released: bool = False
+    window_takes: int = 0
+    window_gives: int = 0
+
+
+class Result(NamedTuple):
+    """A drained act unit: bytes of partial sums read, bytes written, and whether those are final."""
+
+    read: int
+    written: int
+    final: bool
+    starts_pass: bool
+
+
+@dataclass(frozen=True)
+class GemmPlan:
+    """How a GEMM is tiled.
+
+    `m1` is retain, refetch or resident; `m2` is panel, stream or resident; `sums` is keep or spill. `panels`
+    are the outer panels, each a list of inner panels, each the columns of its blocks.
+    """
+
+    arch: Arch
+    unit: Unit
+    m1: str
+    m1_weight: bool
+    m2: str
+    sums: str
+    passes: list[int]
+    chunks: list[int]
+    panels: list[list[tuple[int, ...]]]
+    cost: tuple[int, int, int]
+
+    @property
+    def operator(self) -> Operator:
+        return self.unit.operators[0]
+
+    def visits(self) -> Iterator[Visit]:
+        """The four outermost loops: head, outer panel, row pass, inner panel."""
+        for _ in range(self.operator.heads):
+            for outer in self.panels:
+                count = sum(len(inner) for inner in outer)
+                for r, rows in enumerate(self.passes):
+                    for i, blocks in enumerate(outer):
+                        at_pass = (r == 0, r == len(self.passes) - 1)
+                        yield Visit(rows, count, blocks, *at_pass, i == 0, i == len(outer) - 1)
+
+    def gathers(self, chunk: int) -> tuple[int, int]:
+        """Blocks of an M2 unit and of an act unit that does not span chunks, for a chunk of this depth."""
+        g = self.arch.m2_sram.slot // byte_count(self.arch, self.arch.core.columns * chunk)
+        q = act_blocks(self.arch)
+        if self.spans_chunks or q == UNBOUNDED or g % q == 0 or q % g == 0:
+            return g, q
+        return (g - g % q, q) if g > q else (g, q - q % g)
+
+    @property
+    def spans_chunks(self) -> bool:
+        """Whether an act unit is an inner panel over all its chunks."""
+        return self.sums == "keep" and len(self.chunks) > 1
+
+    def m1_units(self) -> Iterator[Transfer]:
+        """Every fill of an M1 slot."""
+        for visit in self.visits():
+            fetched = self.m1 == "refetch" or (self.m1 == "retain" and visit.first_inner)
+            released = self.m1 == "refetch" or (self.m1 == "retain" and visit.last_inner)
+            load = byte_count(self.arch, visit.rows * self.operator.depth)
+            weight = min(load, self.arch.controller.m1_ahead // 2)
+            for c, chunk in enumerate(self.chunks):
+                size = byte_count(self.arch, visit.rows * chunk)
+                takes = weight if fetched and c == 0 else 0
+                gives = weight if released and c == len(self.chunks) - 1 else 0
+                yield Transfer(size, visit.first_inner and c == 0, fetched, released, takes, gives)
+
+    def m2_units(self) -> Iterator[Transfer]:
+        """Every fill of an M2 slot."""
+        for visit in self.visits():
+            fetched = self.m2 == "stream" or (self.m2 == "panel" and visit.first_pass)
+            released = self.m2 == "stream" or (self.m2 == "panel" and visit.last_pass)
+            load = byte_count(self.arch, visit.outer_blocks * self.arch.core.columns * self.operator.depth)
+            weight = min(load, self.arch.controller.m2_ahead // 2)
+            sizes = [size for chunk in self.chunks for size in self._m2_sizes(visit, chunk)]
+            for at, size in enumerate(sizes):
+                starts, ends = visit.first_inner and at == 0, visit.last_inner and at == len(sizes) - 1
+                takes, gives = weight * (fetched and starts), weight * (released and ends)
+                yield Transfer(size, starts, fetched, released, takes, gives)
+
+    def _m2_sizes(self, visit: Visit, chunk: int) -> list[int]:
+        """The bytes of the M2 units of one chunk."""
+        units = split(visit.blocks, self.gathers(chunk)[0])
+        return [sum(byte_count(self.arch, columns * chunk) for columns in blocks) for blocks in units]
+
+    def results(self) -> Iterator[Result]:
+        """Every act unit, as it is drained."""
+        for visit in self.visits():
+            starts = visit.first_inner
+            if self.spans_chunks:
+                yield Result(0, self._bytes(visit, visit.blocks), True, starts)
+                continue
+            for c, chunk in enumerate(self.chunks):
+                for blocks in split(visit.blocks, self.gathers(chunk)[1]):
+                    final = c == len(self.chunks) - 1
+                    sums = sum(psum_count(self.arch, visit.rows * columns) for columns in blocks)
+                    written = self._bytes(visit, blocks) if final else sums
+                    yield Result(sums if c > 0 else 0, written, final, starts)
+                    starts = False
+
+    def _bytes(self, visit: Visit, blocks: Sequence[int]) -> int:
+        return sum(byte_count(self.arch, visit.rows * columns) for columns in blocks)
+
+
+def split(blocks: Sequence[int], size: int) -> list[tuple[int, ...]]:
+    """Consecutive stretches of at most so many blocks."""
+    return [tuple(blocks[at : at + size]) for at in range(0, len(blocks), size)]
+
+
+def act_blocks(arch: Arch) -> int:
+    """Blocks of an act slot, q."""
+    block = psum_count(arch, arch.core.rows * arch.core.columns)
+    if "act" in arch.ideal:
+        return UNBOUNDED
+    if arch.act_sram.slot < block:
+        raise PlanError(f"an act slot of {arch.act_sram.slot} B cannot hold the {block} B of one block")
+    return arch.act_sram.slot // block
+
+
+def chunk_depth(arch: Arch) -> int:
+    """The depth of a K chunk."""
+    step = arch.core.cores * arch.core.wavelengths
+    depth = 0
+    while _fits(arch, depth + step):
+        depth += step
+    if depth == 0:
+        raise PlanError(f"no slot holds one step, {step} deep")
+    return depth
+
+
+def _fits(arch: Arch, depth: int) -> bool:
+    m1, m2 = (byte_count(arch, vectors * depth) for vectors in (arch.core.rows, arch.core.columns))
+    return m1 <= arch.m1_sram.slot and m2 <= arch.m2_sram.slot
+
+
+def _cut(total: int, piece: int) -> list[int]:
+    """Whole pieces, then what remains."""
+    return [min(piece, total - at) for at in range(0, total, piece)]
+
+
+def plan_gemm(trace: Trace, layout: Layout, arch: Arch, unit: Unit) -> GemmPlan:
+    """The cheapest candidate, the first of equals."""
+    operator = unit.operators[0]
+    candidates = []
+    for m2, width in _outer_widths(layout, arch, operator):
+        for sums, inner in _inner_widths(layout, arch, operator):
+            candidates.append(_candidate(trace, layout, arch, unit, m2, width, sums, inner))
+    plan = min(candidates, key=lambda candidate: candidate.cost)
+    _check_rings(layout, arch, plan)
+    return plan
+
+
+def _outer_widths(layout: Layout, arch: Arch, operator: Operator) -> Iterator[tuple[str, int]]:
+    if not layout.from_hbm(operator.operands[1]):
+        yield "resident", UNBOUNDED
+        return
+    panel = layout.m2_staging // byte_count(arch, arch.core.columns * operator.depth)
+    if panel > 0:
+        yield "panel", panel
+    yield "stream", UNBOUNDED
+
+
+def _inner_widths(layout: Layout, arch: Arch, operator: Operator) -> Iterator[tuple[str, int]]:
+    if operator.depth <= chunk_depth(arch):
+        yield "keep", UNBOUNDED
+        return
+    yield "keep", act_blocks(arch)
+    rows = arch.core.tiles * arch.core.rows
+    spill = layout.psum_staging // psum_count(arch, rows * arch.core.columns)
+    if spill > 0:
+        yield "spill", spill
+
+
+def _candidate(
+    trace: Trace, layout: Layout, arch: Arch, unit: Unit, m2: str, width: int, sums: str, inner: int
+) -> GemmPlan:
+    operator = unit.operators[0]
+    rows = arch.core.tiles * arch.core.rows
+    m1 = "resident"
+    if layout.from_hbm(operator.operands[0]):
+        m1 = "retain" if byte_count(arch, rows * operator.depth) <= layout.m1_staging else "refetch"
+    weight = all(trace.tensors[name].role is Role.WEIGHT for name in operator.operands[0])
+    blocks = _cut(operator.columns, arch.core.columns)
+    panels = [split(outer, inner) for outer in split(blocks, width)]
+    passes, chunks = _cut(operator.rows, rows), _cut(operator.depth, chunk_depth(arch))
+    cost = _cost(arch, unit, (m1, m2, sums), len(passes), chunks, panels)
+    return GemmPlan(arch, unit, m1, weight, m2, sums, passes, chunks, panels, cost)
+
+
+def _cost(
+    arch: Arch,
+    unit: Unit,
+    modes: tuple[str, str, str],
+    passes: int,
+    chunks: list[int],
+    panels: list[list[tuple[int, ...]]],
+) -> tuple[int, int, int]:
+    """What candidates are compared by: ticks of the slowest resource, HBM bytes, global SRAM bytes."""
+    m1, m2, sums = modes
+    operator = unit.operators[0]
+    heads, rows, depth, columns = operator.heads, operator.rows, operator.depth, operator.columns
+    n_outer, n_inner = len(panels), sum(len(outer) for outer in panels)
+    b1, b2, bo = (byte_count(arch, n) for n in (rows * depth, depth * columns, rows * columns))
+    hbm = {"resident": 0, "retain": b1 * n_outer, "refetch": b1 * n_inner}[m1]
+    hbm += {"resident": 0, "panel": b2, "stream": b2 * passes}[m2]
+    hbm += bo if unit.copied else 0
+    gb = hbm + b1 * n_inner + b2 * passes + bo
+    gb += 2 * (len(chunks) - 1) * psum_count(arch, rows * columns) if sums == "spill" else 0
+    hbm, gb = hbm * heads, gb * heads
+    steps = sum(up(chunk, arch.core.cores * arch.core.wavelengths) for chunk in chunks)
+    compute = heads * passes * up(columns, arch.core.columns) * steps
+    sram = arch.global_sram
+    hbm_ticks = 0 if "hbm" in arch.ideal else up(hbm * arch.core.clock, arch.hbm.bandwidth)
+    gb_cycles = 0 if "gb" in arch.ideal else up(gb, sram.banks * sram.line)
+    return max(compute, hbm_ticks, gb_cycles * (arch.core.clock // sram.clock)), hbm, gb
+
+
+def _check_rings(layout: Layout, arch: Arch, plan: GemmPlan) -> None:
+    """Refuse what no ring can ever hold."""
+    name = plan.operator.name
+    if plan.m1 != "resident":
+        _check(name, "m1_staging", max(unit.size for unit in plan.m1_units()), layout.m1_staging)
+    if plan.m2 != "resident":
+        _check(name, "m2_staging", max(unit.size for unit in plan.m2_units()), layout.m2_staging)
+    if plan.unit.spilled:
+        written = max(result.written for result in plan.results() if result.final)
+        _check(name, "the drain's out_staging", written, layout.out_drain)
+
+
+def _check(name: str, ring: str, need: int, size: int) -> None:
+    if need > size:
+        raise PlanError(f"{name}: {need} B do not fit {ring} of {size} B")
+
+
+# ---- vector operators
+
+
+class Piece(NamedTuple):
+    """A piece of a vector unit: its elements, and whether it writes them (not in the first of two sweeps)."""
+
+    elements: int
+    writes: bool
+    starts_pass: bool
+
+
+@dataclass(frozen=True)
+class VectorPlan:
+    """How a vector unit is cut: operands that count, those of them from HBM, lane cycles of an element."""
+
+    arch: Arch
+    unit: Unit
+    operands: int
+    hbm_operands: int
+    cycles: int
+
+    def pieces(self) -> Iterator[Piece]:
+        """All pieces in order: heads, row passes, and within a pass as the kind says."""
+        operator = self.unit.operators[0]
+        for _ in range(operator.heads):
+            for rows in _cut(operator.rows, self.arch.core.tiles * self.arch.core.rows):
+                starts = True
+                for elements, writes in self._cut_pass(operator, rows):
+                    yield Piece(elements, writes, starts)
+                    starts = False
+
+    def _cut_pass(self, operator: Operator, rows: int) -> Iterator[tuple[int, bool]]:
+        row = self.operands * byte_count(self.arch, operator.columns)
+        if operator.kind not in ROW_WISE:
+            yield from ((elements, True) for elements in _cut(rows * operator.columns, self._segment()))
+        elif row <= self.arch.dpu.slot:
+            for some in _cut(rows, self.arch.dpu.slot // row):
+                yield some * operator.columns, True
+        else:
+            for _ in range(rows):
+                for writes in (False, True):
+                    yield from ((elements, writes) for elements in _cut(operator.columns, self._segment()))
+
+    def _segment(self) -> int:
+        segment = 8 * self.arch.dpu.slot // (self.arch.operands.bits * self.operands)
+        if segment == 0:
+            raise PlanError(f"a dpu slot of {self.arch.dpu.slot} B cannot hold one element of each operand")
+        return segment
+
+
+def plan_vector(trace: Trace, layout: Layout, arch: Arch, unit: Unit) -> VectorPlan:
+    """Count the operands of a vector unit and check its rings."""
+    sources = _counted(trace, layout, unit)
+    if not sources:
+        raise PlanError(f"{unit.operators[0].name}: no operand has its element count")
+    cycles = sum(getattr(arch.dpu, operator.kind.value) for operator in unit.operators)
+    plan = VectorPlan(arch, unit, len(sources), sum(sources), cycles)
+    largest = byte_count(arch, max(piece.elements for piece in plan.pieces()))
+    name = unit.operators[0].name
+    _check(name, "dpu_staging", plan.hbm_operands * largest, layout.dpu_staging)
+    if unit.spilled:
+        _check(name, "the DPU's out_staging", largest, layout.out_dpu)
+    return plan
+
+
+def _counted(trace: Trace, layout: Layout, unit: Unit) -> list[bool]:
+    """For each operand that counts as read, whether it comes from HBM."""
+    operator = unit.operators[0]
+    elements = operator.heads * operator.rows * operator.columns
+    counts = _is_table if operator.kind is Kind.EMBEDDING else _is_whole
+    return [layout.from_hbm(operand) for operand in unit.outside if counts(trace, operand, elements)]
+
+
+def _is_table(trace: Trace, operand: Sequence[str], _: int) -> bool:
+    """Whether an operand of an embedding is no graph input, as its ids are."""
+    return any(trace.tensors[name].role is not Role.INPUT for name in operand)
+
+
+def _is_whole(trace: Trace, operand: Sequence[str], elements: int) -> bool:
+    """Whether an operand has all the elements of its operator."""
+    return sum(trace.tensors[name].elements for name in operand) == elements

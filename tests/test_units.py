@@ -1,0 +1,124 @@
+"""Are quantities read and written exactly?"""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lsim.errors import UnitError
+from lsim.units import (
+    BANDWIDTH,
+    BITS,
+    COUNT,
+    FREQUENCY,
+    SIZE,
+    TICKS,
+    TIME,
+    Dimension,
+    ceil_div,
+    format_quantity,
+    parse,
+    ticks_as_time,
+)
+
+DIMENSIONS = [FREQUENCY, SIZE, BANDWIDTH, TIME, TICKS, BITS, COUNT]
+
+
+@pytest.mark.parametrize(
+    ("text", "dimension", "value"),
+    [
+        ("5 GHz", FREQUENCY, 5_000_000_000),
+        ("500 MHz", FREQUENCY, 500_000_000),
+        ("1.25GHz", FREQUENCY, 1_250_000_000),
+        ("2 MiB", SIZE, 2 * 2**20),
+        ("4 KiB", SIZE, 4096),
+        ("0.5 KiB", SIZE, 512),
+        (" 64 B ", SIZE, 64),
+        ("1 TiB/s", BANDWIDTH, 2**40),
+        ("900 GB/s", BANDWIDTH, 900 * 10**9),
+        ("100 ns", TIME, 100_000),
+        ("3 ticks", TICKS, 3),
+        ("1 tick", TICKS, 1),
+        ("16 bit", BITS, 16),
+        ("0 ticks", TICKS, 0),
+        ("-3 ticks", TICKS, -3),
+        ("12", COUNT, 12),
+        (12, COUNT, 12),
+        ("0.1 s", TIME, 10**11),
+    ],
+)
+def test_what_does_a_quantity_come_to(text: str | int, dimension: Dimension, value: int) -> None:
+    assert parse(text, dimension) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "dimension", "message"),
+    [
+        ("5", TICKS, "'5' has no unit; allowed: ticks, tick"),
+        (
+            "5 Ghz", FREQUENCY,
+            "'Ghz' is not a unit of frequency; did you mean 'GHz'?; allowed: Hz, kHz, MHz, GHz, THz",
+        ),
+        ("2 MB", SIZE, "'MB' is not a unit of size; did you mean 'MiB'?; allowed: B, KiB, MiB, GiB, TiB"),
+        ("3 ticks", COUNT, "'3 ticks' has a unit, but this is a plain count"),
+        ("0.3 B", SIZE, "'0.3 B' is not a whole number of B"),
+        ("1.5", COUNT, "'1.5' is not a whole number of units"),
+        ("many", BITS, "'many' is not a number with a unit of bits; allowed: bit, bits"),
+        ("many", COUNT, "'many' is not a whole number"),
+        ("1e3", COUNT, "'1e3' has a unit, but this is a plain count"),
+        ("9" * 5000, COUNT, f"'{'9' * 5000}' is not a whole number"),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_a_quantity_that_cannot_be_read(
+    text: str, dimension: Dimension, message: str
+) -> None:
+    with pytest.raises(UnitError) as error:
+        parse(text, dimension)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("value", "dimension", "text"),
+    [
+        (5 * 10**9, FREQUENCY, "5 GHz"),
+        (4096, SIZE, "4 KiB"),
+        (786_432, SIZE, "768 KiB"),
+        (2**40, BANDWIDTH, "1 TiB/s"),
+        (1_000_000, TIME, "1 us"),
+        (1, TICKS, "1 tick"),
+        (3, TICKS, "3 ticks"),
+        (0, SIZE, "0 B"),
+        (16, BITS, "16 bit"),
+        (12, COUNT, "12"),
+    ],
+)
+def test_how_is_a_quantity_written(value: int, dimension: Dimension, text: str) -> None:
+    assert format_quantity(value, dimension) == text
+
+
+@given(st.integers(-(10**25), 10**25), st.sampled_from(DIMENSIONS))
+def test_is_what_is_written_read_back_exactly(value: int, dimension: Dimension) -> None:
+    assert parse(format_quantity(value, dimension), dimension) == value
+
+
+@given(st.integers(-(10**20), 10**20), st.integers(1, 10**12))
+def test_is_ceil_div_the_least_that_covers(dividend: int, divisor: int) -> None:
+    quotient = ceil_div(dividend, divisor)
+    assert (quotient - 1) * divisor < dividend <= quotient * divisor
+
+
+@pytest.mark.parametrize(
+    ("ticks", "clock", "text"),
+    [
+        (0, 5 * 10**9, "0 ps"),
+        (1, 5 * 10**9, "200 ps"),
+        (5, 5 * 10**9, "1 ns"),
+        (7, 5 * 10**9, "1.4 ns"),
+        (1, 3 * 10**9, "333.333 ps"),
+        (2, 3 * 10**9, "666.667 ps"),
+        (123_456_789, 5 * 10**9, "24.691 ms"),
+        (10**10, 5 * 10**9, "2 s"),
+        (-7, 5 * 10**9, "-1.4 ns"),
+    ],
+)
+def test_how_long_are_ticks_at_a_clock(ticks: int, clock: int, text: str) -> None:
+    assert ticks_as_time(ticks, clock) == text
