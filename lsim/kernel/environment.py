@@ -48,6 +48,7 @@ class Environment(simpy.Environment):
         self.states: list[int] = []
         self.registers: list[int] = []
         self.deadlines: list[int] = []
+        self.sites: list[int] = []  # what each part waits at: a channel's register or a port's index, see `Process`
         self.leaves: list[Any] = []  # the leaf in hand of each process
         self.events = 0
         self.folder = Folder(self) if fold else None
@@ -56,6 +57,7 @@ class Environment(simpy.Environment):
     def add_part(self, part: Any, label: Label) -> int:
         """Gives a part its place in the list of parts, which is also its rank in ties."""
         self.parts.append(part)
+        self.sites.append(-1)
         self.states.append(self.labels.code(label))
         return len(self.parts) - 1
 
@@ -76,12 +78,15 @@ class Environment(simpy.Environment):
         event._value = None
         heappush(self._queue, (self._now + delay, priority, next(self._eid), event))  # type: ignore[misc]
 
+    def is_last_of_tick(self) -> bool:
+        """Whether nothing else is left to happen at this tick."""
+        return not self._queue or self._queue[0][0] > self._now
+
     def run_to_end(self) -> int:
         """Runs until nothing is left to happen; the last tick. Raises `Deadlock` if a process still has work."""
-        queue_is = self  # the heap object is replaced by a fold
         events = 0
-        while queue_is._queue:
-            self._now, _, _, event = heappop(queue_is._queue)
+        while self._queue:  # looked up each time: a fold replaces it
+            self._now, _, _, event = heappop(self._queue)
             callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
             for callback in callbacks:  # type: ignore[union-attr]
                 callback(event)

@@ -12,20 +12,26 @@ from typing import TYPE_CHECKING, Any
 
 from lsim.kernel.log import Fold
 
+from lsim.kernel.program import Cursor, Loop
+
 if TYPE_CHECKING:
     from lsim.kernel.environment import Environment
+
+
+WORTH_AN_ANCHOR = 12
+"""Items of an iteration from which it is compared with the one before it: for less, the comparison costs more than it saves."""
 
 
 class Anchor:
     """A state of the machine to compare later ones with."""
 
-    __slots__ = ("age", "cut", "deep", "keep", "leaves", "now", "positions", "registers", "start", "states")
+    __slots__ = ("cut", "deep", "leaves", "now", "positions", "registers", "sites", "states")
 
-    def __init__(self, env: Environment, start: int, keep: int) -> None:
-        self.start, self.keep, self.age = start, keep, 0
+    def __init__(self, env: Environment) -> None:
         self.now = env._now
         self.states = env.states[:]
         self.registers = env.registers[:]
+        self.sites = env.sites[:]
         self.leaves = env.leaves[:]
         self.deep = deep_state(env)
         self.positions = [p.cursor.n for p in env.processes]
@@ -36,8 +42,26 @@ class Anchor:
             self.states == env.states
             and self.registers == env.registers
             and self.leaves == env.leaves
+            and self.sites == env.sites
             and self.deep == deep_state(env)
         )
+
+
+class Anchors:
+    """Those of one loop: `start` is the position at which it began."""
+
+    __slots__ = ("age", "first", "keep", "last", "start")
+
+    def __init__(self, start: int, anchor: Anchor) -> None:
+        self.start, self.first, self.last = start, anchor, anchor
+        self.age, self.keep = 0, 1
+
+    def all(self) -> tuple[Anchor, ...]:
+        return (self.last,) if self.last is self.first else (self.last, self.first)
+
+    def renew(self, anchor: Anchor) -> None:
+        self.first = self.last = anchor
+        self.age, self.keep = 0, 2 * self.keep
 
 
 def deep_state(env: Environment) -> tuple[Any, ...]:
@@ -48,8 +72,20 @@ def deep_state(env: Environment) -> tuple[Any, ...]:
         heap,
         [max(0, t - now) for t in env.deadlines],
         [port.state(now) for port in env.ports],
-        [where(process.generator) for process in env.processes],
     )
+
+
+def _periods_ahead(moved: list[tuple[Cursor, int]]) -> int:
+    """How many more periods all programs repeat that moved by `step` in the last one."""
+    limits = sorted((cursor.repeats(cursor.n - step, step), i) for i, (cursor, step) in enumerate(moved))
+    known: list[int] = []
+    for limit, i in limits:  # the tightest first: each may reach over its loop's end, but not beyond what is known
+        bound = min([*known, limits[-1][0]])
+        cursor, step = moved[i]
+        known.append(limit if limit >= bound else cursor.repeats_beyond(cursor.n - step, step, bound))
+        if not known[-1]:
+            return 0
+    return min(known, default=0)
 
 
 def _when(entry: tuple[int, int, int, object]) -> tuple[int, int, int]:
@@ -71,34 +107,35 @@ class Folder:
     def __init__(self, env: Environment) -> None:
         self.env = env
         self.folds = 0
-        self._stacks: dict[int, dict[int, Anchor]] = {}
+        self._stacks: dict[int, dict[int, Anchors]] = {}
 
-    def at_loop_end(self, process: int, depth: int, start: int) -> None:
-        """An iteration of a loop of this process ended: fold if the state recurs, else mind the anchor.
+    def at_loop_end(self, process: int, loop: Loop) -> None:
+        """An iteration of a loop of this process ended: fold if the state recurs, else mind the anchors.
 
-        `depth` is the loop's depth in the program and `start` the position at which the loop began.
+        Two anchors a loop: the iteration before, as most machines settle into one iteration, and one that is set
+        anew at doubling distances, which finds any period (Brent).
         """
         stack = self._stacks.setdefault(process, {})
-        for inner in [d for d in stack if d > depth]:
+        for inner in [d for d in stack if d > loop.depth]:
             del stack[inner]
-        anchor = stack.get(depth)
-        if anchor is not None and anchor.start != start:
-            anchor = None
-        if anchor is None:
-            stack[depth] = Anchor(self.env, start, 1)
+        anchors = stack.get(loop.depth)
+        if anchors is None or anchors.start != loop.start:
+            stack[loop.depth] = Anchors(loop.start, Anchor(self.env))
             return
-        if anchor.matches(self.env) and self._fold(anchor):
-            del stack[depth]
-            return
-        anchor.age += 1
-        if anchor.age >= anchor.keep:  # Brent: anchors at doubling distances find any period
-            stack[depth] = Anchor(self.env, start, 2 * anchor.keep)
+        for anchor in anchors.all():
+            if anchor.matches(self.env) and self._fold(anchor):
+                del stack[loop.depth]
+                return
+        anchors.age += 1
+        if anchors.age >= anchors.keep:
+            anchors.renew(Anchor(self.env))
+        elif loop.items >= WORTH_AN_ANCHOR:
+            anchors.last = Anchor(self.env)
 
     def _fold(self, anchor: Anchor) -> bool:
         env = self.env
         steps = [p.cursor.n - n for p, n in zip(env.processes, anchor.positions, strict=True)]
-        limits = [p.cursor.repeats(p.cursor.n - s, s) for p, s in zip(env.processes, steps, strict=True) if s]
-        count = min(limits, default=0)
+        count = _periods_ahead([(p.cursor, s) for p, s in zip(env.processes, steps, strict=True) if s])
         if count < 1:
             return False
         period = env._now - anchor.now

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
-from attrs import define
-
 from lsim.kernel.environment import LATE, Environment, Wake
 from lsim.kernel.labels import Cause, Kind, Label
 from lsim.kernel.process import Process, Run
@@ -21,33 +19,39 @@ class Arbitration(StrEnum):
     PRIORITY = "priority"
 
 
-@define
 class Request:
-    """A request for service: `ticks` of it, or until it is released where `ticks` is None."""
+    """A request for `ticks` of service, or until it is released where `ticks` is None."""
 
-    tick: int
-    rank: int
-    order: int
-    ticks: int | None
-    code: int
-    wake: Wake
-    posted: bool
+    __slots__ = ("code", "order", "posted", "rank", "tick", "ticks", "wake")
+
+    def __init__(self, tick: int, rank: int, order: int, ticks: int | None, code: int, wake: Wake, posted: bool) -> None:
+        self.tick, self.rank, self.order = tick, rank, order
+        self.ticks, self.code, self.wake, self.posted = ticks, code, wake, posted
+
+
+def _arrival(request: Request) -> tuple[int, int, int]:
+    return request.tick, request.rank, request.order
 
 
 class Port:
     """`servers` servers in front of one queue. An idle port is busy with nothing; it never waits."""
 
-    def __init__(self, env: Environment, name: str, servers: int = 1, policy: Arbitration = Arbitration.FIFO, idle_cause: Cause = Cause.DONE) -> None:
+    def __init__(
+        self,
+        env: Environment,
+        name: str,
+        servers: int = 1,
+        policy: Arbitration = Arbitration.FIFO,
+        idle_cause: Cause = Cause.DONE,
+    ) -> None:
         self.env, self.name, self.policy = env, name, policy
         self.index = env.add_part(self, Label(Kind.IDLE, idle_cause))
         self._idle = env.states[self.index]
         self.wait_code = env.labels.code(Label(Kind.WAIT, target=self.index))
         self.queue: list[Request] = []
-        self.serving: list[tuple[int, int]] = []  # (server, code), in the order of their grants
-        self.servers = servers
-        self._users = [-1] * servers  # who was served last by each server
-        self._free = [True] * servers
-        self._last = -1  # rank served last
+        self.servers = self._free = servers
+        self.serving: list[tuple[int, int]] = []  # (rank, code) in the order of their grants
+        self._last = -1  # rank granted last
         self._asked = False
         self._order = 0
         self._busy_codes: dict[tuple[int, bool], int] = {}
@@ -59,37 +63,46 @@ class Port:
         if ticks == 0:
             process.enter(code)
             return
-        wake = Wake(self.env, (process.index, self.index))
-        self._request(process.index, ticks, code, wake, posted=False)
-        process.enter(self.wait_code)
+        env = self.env
+        wake = Wake(env, (process.index, self.index))
+        request = Request(env._now, process.index, 0, ticks, code, wake, False)
+        env.sites[process.index] = self.index
+        if self._free and not self.queue and env.is_last_of_tick():
+            self._grant(request)
+        else:
+            process.enter(self.wait_code)
+            self._add(request)
         yield wake
 
     def post(self, process: Process, ticks: int, code: int, done: Callable[[Any], None]) -> None:
         """Leaves a request and goes on; `done` is called when it has been served."""
         wake = Wake(self.env, (process.index, self.index))
         wake.callbacks.append(done)
-        self._request(process.index, ticks, code, wake, posted=True)
+        self._add(Request(self.env._now, process.index, 0, ticks, code, wake, True))
 
     def acquire(self, process: Process, code: int) -> Run:
         """The process waits for a server and holds it until `release`."""
-        wake = Wake(self.env, process.index)
-        self._request(process.index, None, code, wake, posted=False)
+        env = self.env
+        wake = Wake(env, (process.index, self.index))
+        env.sites[process.index] = self.index
         process.enter(self.wait_code)
+        self._add(Request(env._now, process.index, 0, None, code, wake, False))
         yield wake
-
-    def server_of(self, process: Process) -> int:
-        """The server that the process holds."""
-        return next(s for s, user in enumerate(self._users) if user == process.index and not self._free[s])
 
     def release(self, process: Process) -> None:
         """Gives back the server that the process holds."""
-        self._end(self.server_of(process))
+        self._end(process.index)
+
+    def count(self, code: int) -> None:
+        """A posted request that takes no time at all: only what it moves is counted."""
+        self.env.enter(self.index, self._busy_code(code, counts=True), 0)
+        self.env.enter(self.index, self._idle, 0)
 
     # -- how the port decides ------------------------------------------------------------------------------------------
-    def _request(self, rank: int, ticks: int | None, code: int, wake: Wake, posted: bool) -> None:
-        self._order += 1
-        self.queue.append(Request(self.env._now, rank, self._order, ticks, code, wake, posted))
-        if True in self._free:
+    def _add(self, request: Request) -> None:
+        self._order = request.order = self._order + 1
+        self.queue.append(request)
+        if self._free:
             self._ask()
 
     def _ask(self) -> None:
@@ -101,7 +114,7 @@ class Port:
 
     def _arbitrate(self, _: object) -> None:
         self._asked = False
-        while self.queue and True in self._free:
+        while self.queue and self._free:
             self._grant(self._pick())
         if not self.queue:
             self._order = 0
@@ -111,7 +124,7 @@ class Port:
         if len(queue) == 1:
             return queue.pop()
         if self.policy is Arbitration.FIFO:
-            best = min(queue, key=lambda r: (r.tick, r.rank, r.order))
+            best = min(queue, key=_arrival)
         elif self.policy is Arbitration.PRIORITY:
             best = min(queue, key=lambda r: (r.rank, r.tick, r.order))
         else:
@@ -120,36 +133,42 @@ class Port:
         return best
 
     def _grant(self, request: Request) -> None:
-        server = self._server_for(request.rank)
-        self._free[server] = False
-        self._users[server] = self._last = request.rank
-        env = self.env
-        if request.ticks is not None:
-            request.wake.callbacks.insert(0, lambda _: self._end(server))
-            env.fire(request.wake, request.ticks)
-        else:
+        env, rank, code = self.env, request.rank, request.code
+        self._free -= 1
+        self._last = rank
+        if request.ticks is None:
             env.fire(request.wake)
+        else:
+            request.wake.callbacks.insert(0, self._served)
+            env.fire(request.wake, request.ticks)
         if not request.posted:
-            env.parts[request.rank].enter(request.code)
-        self.serving.append((server, request.code))
-        self.env.enter(self.index, self._busy_code(request.code, counts=request.posted), 0)
+            env.parts[rank].enter(code)
+        self.serving.append((rank, code))
+        env.enter(self.index, self._busy_code(code, counts=request.posted), 0)
 
-    def _server_for(self, rank: int) -> int:
-        """A free server, rather the one that served this rank last."""
-        free = [s for s, is_free in enumerate(self._free) if is_free]
-        return next((s for s in free if self._users[s] == rank), free[0])
+    def _served(self, wake: Any) -> None:
+        self._end(wake.owner[0])
 
-    def _end(self, server: int) -> None:
-        self._free[server] = True
-        self.serving = [(s, code) for s, code in self.serving if s != server]
+    def _end(self, rank: int) -> None:
+        self._free += 1
+        if len(self.serving) == 1:
+            self.serving.clear()
+            self.env.enter(self.index, self._idle, 0)
+        else:
+            self.serving.remove(next(entry for entry in self.serving if entry[0] == rank))
+            self.env.enter(self.index, self._busy_code(self.serving[0][1], counts=False), 0)
         if self.queue:
-            self._ask()
-        self.env.enter(self.index, self._busy_code(self.serving[0][1], counts=False) if self.serving else self._idle, 0)
+            self._next()
 
-    def count(self, code: int) -> None:
-        """A posted request that takes no time at all: only what it moves is counted."""
-        self.env.enter(self.index, self._busy_code(code, counts=True), 0)
-        self.env.enter(self.index, self._idle, 0)
+    def _next(self) -> None:
+        """A server is free: what came first in an earlier tick need not wait for what else this tick may bring."""
+        if self.policy is Arbitration.FIFO and not self._asked:
+            first = min(self.queue, key=_arrival) if len(self.queue) > 1 else self.queue[0]
+            if first.tick < self.env._now:
+                self.queue.remove(first)
+                self._grant(first)
+                return
+        self._ask()
 
     def _busy_code(self, code: int, counts: bool) -> int:
         """The busy state that says whom the port serves; a posted request's amounts are counted with it."""
@@ -162,13 +181,11 @@ class Port:
 
     # -- what folding sees ---------------------------------------------------------------------------------------------
     def state(self, now: int) -> tuple[Any, ...]:
-        queue = sorted(self.queue, key=lambda r: (r.tick, r.rank, r.order))
+        queue = sorted(self.queue, key=_arrival)
         return (
             [(r.rank, r.tick == now, r.ticks, r.code) for r in queue],
-            self._free[:],
-            self._users[:] if self.servers > 1 else None,
-            self._last if self.policy is Arbitration.ROUND_ROBIN else 0,
             self.serving[:],
+            self._last if self.policy is Arbitration.ROUND_ROBIN else 0,
         )
 
     def shift(self, ticks: int) -> None:

@@ -14,6 +14,8 @@ from lsim.kernel.labels import Cause, Kind, Label
 from lsim.kernel.program import Cursor, Program
 from lsim.kernel.tokens import Channel
 
+SPENDING = -2  # the site of a process that waits for nobody
+
 Run = Generator[Wake, None, None]
 
 
@@ -49,12 +51,15 @@ class Process:
             cursor.advance()
             env.leaves[self.place] = cursor.leaf
             if self.folds and env.folder is not None and cursor.loop is not None:
-                env.folder.at_loop_end(self.place, *cursor.loop)
+                env.folder.at_loop_end(self.place, cursor.loop)
         self.finished = True
         self.enter(env.labels.code(Label(Kind.IDLE, Cause.DONE)))
 
     def enter(self, code: int) -> None:
-        self.env.enter(self.index, code, self.cursor.n)
+        """Enters a state now."""
+        env = self.env
+        env.states[self.index] = code
+        env.log.records.extend((env._now, self.index, code, self.cursor.n))
 
     def take(self, channel: Channel, count: int = 1) -> Run:
         """Takes tokens, waiting until there are enough."""
@@ -66,6 +71,7 @@ class Process:
         """Is busy for a while."""
         self.enter(code)
         if ticks:
+            self.env.sites[self.index] = SPENDING
             wake = Wake(self.env, self.index)
             self.env.fire(wake, ticks)
             yield wake

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Leaf:
@@ -125,38 +125,89 @@ def leaves(program: Program, times: int = 1) -> Iterator[tuple[int, Any]]:
             yield from leaves(part, times)
 
 
+class Loop(NamedTuple):
+    """A repeat of which an iteration just ended: its depth in the tree, the position it began at, items an iteration."""
+
+    depth: int
+    start: int
+    items: int
+
+
 class Cursor:
     """A process's position in its program.
 
-    `n` items are done; `leaf` is the one in hand (None at the end). `loop` names the outermost repeat of which an
-    iteration ended just now, as (depth, first position of that repeat), or None.
+    `n` items are done; `leaf` is the one in hand (None at the end). `loop` is the outermost repeat of which an
+    iteration ended just now, or None.
     """
 
-    __slots__ = ("_run_end", "_run_loop", "item", "leaf", "loop", "n", "program", "size")
+    __slots__ = ("_path", "_run_end", "_run_loop", "item", "leaf", "loop", "n", "program", "size")
 
     def __init__(self, program: Program) -> None:
         self.program, self.size, self.n = program, program.size, 0
-        self.loop: tuple[int, int] | None = None
+        self.loop: Loop | None = None
         self.leaf: Leaf | None = None
-        self._settle()
+        self.item: Any = None
+        self._run_loop: Loop | None = None
+        self._run_end = 0
+        self._path: list[list[Any]] = []  # [node, which iteration or part, its Loop] from the root to above the leaf
+        self._enter(program, 0)
 
     def advance(self) -> None:
         """The item in hand is done."""
         self.n += 1
         if self.n < self._run_end:
             self.loop = self._run_loop
-        else:
-            self._settle()
+            return
+        path = self._path
+        while path:
+            frame = path[-1]
+            node, at = frame[0], frame[1] + 1
+            if isinstance(node, Repeat):
+                if at < node.count and not isinstance(node.body, Leaf):
+                    frame[1] = at
+                    self.loop = frame[2]
+                    self._enter(node.body, 0)
+                    return
+            elif at < len(node.parts):
+                frame[1] = at
+                self.loop = None
+                self._enter(node.parts[at], 0)
+                return
+            path.pop()
+        self.leaf = self.item = self.loop = None
 
     def skip(self, items: int) -> None:
         """Whole periods were folded; the leaf in hand stays the same."""
         self.n += items
-        self._settle()
+        self._path.clear()
+        self._enter(self.program, self.n)
+
+    def _enter(self, node: Program, offset: int) -> None:
+        """Walks down to the leaf at `offset` of `node`, which is where position `n` is."""
+        n, path = self.n, self._path
+        self._run_end, self._run_loop = n + 1, None
+        while not isinstance(node, Leaf):
+            if isinstance(node, Repeat):
+                loop = Loop(len(path), n - offset, node.body.size)
+                if isinstance(node.body, Leaf):
+                    self._run_end, self._run_loop = n - offset + node.size, loop
+                at, offset = divmod(offset, node.body.size)
+                path.append([node, at, loop])
+                node = node.body
+            elif node.parts:
+                at = bisect_right(node.starts, offset) - 1
+                path.append([node, at, None])
+                offset -= node.starts[at]
+                node = node.parts[at]
+            else:
+                self.leaf = self.item = None
+                return
+        self.leaf, self.item = node, node.item
 
     def repeats(self, start: int, step: int) -> int:
-        """The largest N for which the items [start + k·step, start + (k+1)·step] are equal for k = 0..N.
+        """An N for which the items [start + k·step, start + (k+1)·step] are equal for k = 0..N, from one loop alone.
 
-        Both ends are included since one item is always in hand.
+        Both ends are included since one item is always in hand. `repeats_beyond` looks over the loop's end.
         """
         best, node, n = 0, self.program, start
         while not isinstance(node, Leaf):
@@ -171,28 +222,36 @@ class Cursor:
                 node = node.parts[i]
         return max(0, (best - step - 1) // step)
 
-    def _settle(self) -> None:
-        self.loop = None
-        self._run_loop = None
-        if self.n >= self.size:
-            self.leaf, self.item, self._run_end = None, None, self.size
-            return
-        node, offset, start, depth = self.program, self.n, 0, 0
-        self._run_end = self.n + 1
-        while not isinstance(node, Leaf):
-            if isinstance(node, Repeat):
-                body = node.body
-                inner = offset % body.size
-                if inner == 0 and offset and self.loop is None:
-                    self.loop = (depth, start)
-                if isinstance(body, Leaf):
-                    self._run_end, self._run_loop = start + node.size, (depth, start)
-                start += offset - inner
-                node, offset = body, inner
-            else:
-                i = bisect_right(node.starts, offset) - 1
-                start += node.starts[i]
-                offset -= node.starts[i]
-                node = node.parts[i]
-            depth += 1
-        self.leaf, self.item = node, node.item
+    def repeats_beyond(self, start: int, step: int, enough: int) -> int:
+        """The largest such N, or any that is `enough`: compares the work from `start` with that from `start + step`."""
+        equal, wanted = 0, enough * step + 1
+        while equal < wanted and start + step + equal < self.size:
+            common = _common(self.program, start + equal, start + step + equal)
+            if not common:
+                break
+            equal += common
+        return max(0, (equal - 1) // step)
+
+
+def _common(program: Program, one: int, other: int) -> int:
+    """Length of the largest stretch of loop iterations that begins at both positions; 0 if their items differ."""
+    here = {id(body): count for body, count in _beginning_at(program, one)}
+    return max(
+        (min(count, here[id(body)]) * body.size for body, count in _beginning_at(program, other) if id(body) in here), default=0
+    )
+
+
+def _beginning_at(node: Program, n: int) -> Iterator[tuple[Program, int]]:
+    """(body, iterations left) of everything in the tree that begins exactly at position n."""
+    while not isinstance(node, Leaf):
+        if isinstance(node, Repeat):
+            done, n = divmod(n, node.body.size)
+            if not n:
+                yield node.body, node.count - done
+            node = node.body
+        else:
+            i = bisect_right(node.starts, n) - 1
+            n -= node.starts[i]
+            node = node.parts[i]
+            if not n:
+                yield node, 1

@@ -35,6 +35,7 @@ class Channel:
     def wait(self, taker: int, count: int) -> Wake:
         """An event for when `count` tokens were there and have been taken."""
         self._wake, self._need = Wake(self.env, taker), count
+        self.env.sites[taker] = self.index
         return self._wake
 
     @property

@@ -121,8 +121,12 @@ def _templates(trace: Trace, units: Sequence[Unit], residency: Residency, produc
     ]  # fmt: skip
     template = list(range(len(units)))
     for start, length, count in repeats(signatures):
-        for i in range(start, start + length * count):
-            template[i] = start + (i - start) % length
+        if count == 1:
+            continue
+        end = start + length * count
+        for i in range(start, min(end + length, len(units))):  # the last layer differs at its end only
+            if i < end or signatures[i] == signatures[i - length]:
+                template[i] = template[i - length] if i >= start + length else i
     return template
 
 
