@@ -1,0 +1,81 @@
+"""lsim: a cycle-level discrete-event simulator of photonic Transformer accelerators.
+
+    import lsim
+    result = lsim.simulate(lsim.load_trace("deit-tiny"), lsim.load_arch("lt-b-4bit"))
+    result.ticks, result.utilization(), result.operators
+
+This is all of the public face. Each name is imported when it is first used.
+"""
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lsim.arch import Arch as Arch
+    from lsim.arch import list_archs as list_archs
+    from lsim.arch import load_arch as load_arch
+    from lsim.errors import Deadlock as Deadlock
+    from lsim.errors import InputError as InputError
+    from lsim.errors import LawBroken as LawBroken
+    from lsim.results.result import Result as Result
+    from lsim.simulate import simulate as simulate
+    from lsim.trace import Trace as Trace
+    from lsim.trace import list_traces as list_traces
+    from lsim.trace import load_trace as load_trace
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Arch": "lsim.arch",
+    "Deadlock": "lsim.errors",
+    "InputError": "lsim.errors",
+    "LawBroken": "lsim.errors",
+    "Result": "lsim.results.result",
+    "Trace": "lsim.trace",
+    "list_archs": "lsim.arch",
+    "list_traces": "lsim.trace",
+    "load_arch": "lsim.arch",
+    "load_trace": "lsim.trace",
+    "simulate": "lsim.simulate",
+}
+
+__all__ = [
+    "Arch",
+    "Deadlock",
+    "InputError",
+    "LawBroken",
+    "Result",
+    "Trace",
+    "__version__",
+    "list_archs",
+    "list_traces",
+    "load_arch",
+    "load_trace",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lsim' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    setattr(sys.modules[__name__], name, value)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Face(ModuleType):
+    """Keeps `lsim.simulate` the function: importing the module of that name would put the module in its place."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name != "simulate" or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face

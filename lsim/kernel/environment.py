@@ -38,7 +38,7 @@ class Environment(simpy.Environment):
 
     _now: int
 
-    def __init__(self, fold: bool = True, progress: Callable[[], None] | None = None) -> None:
+    def __init__(self, fold: bool = True) -> None:
         super().__init__()
         self.labels = Labels()
         self.log = Log()
@@ -47,12 +47,13 @@ class Environment(simpy.Environment):
         self.processes: list[Any] = []
         self.states: list[int] = []
         self.registers: list[int] = []
+        self.channels: list[Any] = []
         self.deadlines: list[int] = []
         self.sites: list[int] = []  # what each part waits at: a channel's register or a port's index, see `Process`
         self.leaves: list[Any] = []  # the leaf in hand of each process
         self.events = 0
         self.folder = Folder(self) if fold else None
-        self._progress = progress
+        self.progress: Callable[[], None] | None = None  # called every few thousand events
 
     def add_part(self, part: Any, label: Label) -> int:
         """Gives a part its place in the list of parts, which is also its rank in ties."""
@@ -93,8 +94,8 @@ class Environment(simpy.Environment):
             if not event._ok:
                 raise event._value  # type: ignore[misc]
             events += 1
-            if self._progress is not None and not events % 4096:
-                self._progress()
+            if not events % 4096 and self.progress is not None:
+                self.progress()
         self.events += events
         stuck = [p for p in self.processes if not p.finished]
         if stuck:

@@ -8,7 +8,7 @@ from typing import Any
 from lsim.kernel.environment import Environment, Wake
 from lsim.kernel.labels import Cause, Kind, Label
 from lsim.kernel.port import Port
-from lsim.kernel.process import Process, Run
+from lsim.kernel.process import NO_WAIT, Process, Wait
 from lsim.kernel.tokens import Channel
 
 
@@ -24,10 +24,12 @@ class Flights:
         self._arrived = [Channel(env) for _ in ports]
         for port, channel in zip(ports, self._arrived, strict=True):
             channel.given_by(port.index)
+        self._posted = [env.register() for _ in ports]  # not yet served
         self._late = [env.register() for _ in ports]  # served, on their way
         self._send_turn, self._land_turn = env.register(), env.register()
         self._on_the_way = env.labels.code(Label(Kind.WAIT, cause))
         self._receiver: Process | None = None
+        self._nothing = -1  # the receiver's state while nothing was sent
 
     def send(self, sender: Process, ticks: int, code: int, restart: bool) -> None:
         """Posts a request at the next port; `ticks` of service, 0 for none at all."""
@@ -36,17 +38,33 @@ class Flights:
             self.ports[i].count(code)
             self._arrived[i].give()
         else:
+            self.env.registers[self._posted[i]] += 1
             self.ports[i].post(sender, ticks, code, lambda _: self._served(i, sender.index))
+            self._tell_receiver(i)
 
-    def receive(self, receiver: Process, restart: bool) -> Run:
+    def receive(self, receiver: Process, restart: bool) -> Wait:
         """Waits for the next answer in order."""
         i = self._turn(self._land_turn, restart)
         arrived = self._arrived[i]
         if arrived.try_take(1):
-            return
+            return NO_WAIT
+        wake = arrived.wait(receiver.index, 1)
+        self._tell_receiver(i)
+        return (wake,)
+
+    def connect(self, sender: Process, receiver: Process) -> None:
+        """Names the two processes; a receiver waits for the sender while nothing is in flight."""
         self._receiver = receiver
-        receiver.enter(self._on_the_way if self.env.registers[self._late[i]] else arrived.code)
-        yield arrived.wait(receiver.index, 1)
+        self._nothing = self.env.labels.code(Label(Kind.WAIT, target=sender.index))
+
+    def _tell_receiver(self, i: int) -> None:
+        """Enters the receiver's state while it waits for port i: what the next answer still has before it."""
+        if not self._arrived[i].waited_on or self._receiver is None:
+            return
+        registers, port_code = self.env.registers, self._arrived[i].code
+        code = self._on_the_way if registers[self._late[i]] else port_code if registers[self._posted[i]] else self._nothing
+        if self.env.states[self._receiver.index] != code:
+            self._receiver.enter(code)
 
     def _turn(self, register: int, restart: bool) -> int:
         registers = self.env.registers
@@ -56,12 +74,12 @@ class Flights:
 
     def _served(self, i: int, sender: int) -> None:
         env = self.env
+        env.registers[self._posted[i]] -= 1
         if self.latency == 0:
             self._arrived[i].give()
             return
         env.registers[self._late[i]] += 1
-        if self._arrived[i].waited_on and env.registers[self._late[i]] == 1 and self._receiver is not None:
-            self._receiver.enter(self._on_the_way)
+        self._tell_receiver(i)
         wake = Wake(env, (sender, "flight", i))
         wake.callbacks.append(lambda _: self._answer(i))
         env.fire(wake, self.latency)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
+from typing import Any
 
 from attrs import frozen
 
@@ -49,14 +50,15 @@ class Label:
     `cause`: what a busy part's time is spent on (and so what whoever waits for it waits for).
     `target`: the part that a waiting or idle part waits for; None if `cause` says it all.
     `amounts`: what one occurrence of the state counts, as (counter, quantity) pairs: bytes, shots, MACs.
-    `pattern`: how the ticks of the state divide, see `lsim.parts.readout.Pattern`; None: all of them are `cause`.
+    `pattern`: of a core's state, (how its ticks divide, tiles that have work); see `lsim.parts.readout.Pattern`, where None
+    means that all of them are `cause`.
     """
 
     kind: Kind
     cause: Cause | None = None
     target: int | None = None
     amounts: tuple[tuple[str, int], ...] = ()
-    pattern: object = None
+    pattern: tuple[Any, int] | None = None
 
 
 class Labels:

@@ -8,7 +8,7 @@ from typing import Any
 
 from lsim.kernel.environment import LATE, Environment, Wake
 from lsim.kernel.labels import Cause, Kind, Label
-from lsim.kernel.process import Process, Run
+from lsim.kernel.process import NO_WAIT, Process, Wait
 
 
 class Arbitration(StrEnum):
@@ -42,10 +42,9 @@ class Port:
         name: str,
         servers: int = 1,
         policy: Arbitration = Arbitration.FIFO,
-        idle_cause: Cause = Cause.DONE,
     ) -> None:
         self.env, self.name, self.policy = env, name, policy
-        self.index = env.add_part(self, Label(Kind.IDLE, idle_cause))
+        self.index = env.add_part(self, Label(Kind.IDLE, Cause.DONE))
         self._idle = env.states[self.index]
         self.wait_code = env.labels.code(Label(Kind.WAIT, target=self.index))
         self.queue: list[Request] = []
@@ -58,11 +57,11 @@ class Port:
         env.ports.append(self)
 
     # -- what parts do -------------------------------------------------------------------------------------------------
-    def serve(self, process: Process, ticks: int, code: int) -> Run:
+    def serve(self, process: Process, ticks: int, code: int) -> Wait:
         """The process waits for its turn, then is busy with `code` for `ticks`."""
         if ticks == 0:
             process.enter(code)
-            return
+            return NO_WAIT
         env = self.env
         wake = Wake(env, (process.index, self.index))
         request = Request(env._now, process.index, 0, ticks, code, wake, False)
@@ -72,7 +71,7 @@ class Port:
         else:
             process.enter(self.wait_code)
             self._add(request)
-        yield wake
+        return (wake,)
 
     def post(self, process: Process, ticks: int, code: int, done: Callable[[Any], None]) -> None:
         """Leaves a request and goes on; `done` is called when it has been served."""
@@ -80,14 +79,14 @@ class Port:
         wake.callbacks.append(done)
         self._add(Request(self.env._now, process.index, 0, ticks, code, wake, True))
 
-    def acquire(self, process: Process, code: int) -> Run:
+    def acquire(self, process: Process, code: int) -> Wait:
         """The process waits for a server and holds it until `release`."""
         env = self.env
         wake = Wake(env, (process.index, self.index))
         env.sites[process.index] = self.index
         process.enter(self.wait_code)
         self._add(Request(env._now, process.index, 0, None, code, wake, False))
-        yield wake
+        return (wake,)
 
     def release(self, process: Process) -> None:
         """Gives back the server that the process holds."""

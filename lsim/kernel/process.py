@@ -11,12 +11,16 @@ from typing import Any
 
 from lsim.kernel.environment import Environment, Wake
 from lsim.kernel.labels import Cause, Kind, Label
-from lsim.kernel.program import Cursor, Program
+from lsim.kernel.program import Cursor, Program, Seq
 from lsim.kernel.tokens import Channel
 
 SPENDING = -2  # the site of a process that waits for nobody
 
 Run = Generator[Wake, None, None]
+Wait = tuple[Wake, ...]
+"""What a verb answers, to be passed on with `yield from`: the event to wait for, or nothing where there is no need."""
+
+NO_WAIT: Wait = ()
 
 
 class Process:
@@ -45,15 +49,16 @@ class Process:
         raise NotImplementedError
 
     def run(self) -> Run:
-        cursor, env = self.cursor, self.env
+        cursor, leaves, place, work = self.cursor, self.env.leaves, self.place, self.work
+        folder = self.env.folder if self.folds else None
         while cursor.leaf is not None:
-            yield from self.work(cursor.item)
+            yield from work(cursor.item)
             cursor.advance()
-            env.leaves[self.place] = cursor.leaf
-            if self.folds and env.folder is not None and cursor.loop is not None:
-                env.folder.at_loop_end(self.place, cursor.loop)
+            leaves[place] = cursor.leaf
+            if folder is not None and cursor.loop is not None:
+                folder.at_loop_end(place, cursor.loop)
         self.finished = True
-        self.enter(env.labels.code(Label(Kind.IDLE, Cause.DONE)))
+        self.enter(self.env.labels.code(Label(Kind.IDLE, Cause.DONE)))
 
     def enter(self, code: int) -> None:
         """Enters a state now."""
@@ -61,21 +66,40 @@ class Process:
         env.states[self.index] = code
         env.log.records.extend((env._now, self.index, code, self.cursor.n))
 
-    def take(self, channel: Channel, count: int = 1) -> Run:
+    def take(self, channel: Channel, count: int = 1) -> Wait:
         """Takes tokens, waiting until there are enough."""
-        if not channel.try_take(count):
-            self.enter(channel.code)
-            yield channel.wait(self.index, count)
+        if channel.try_take(count):
+            return NO_WAIT
+        self.enter(channel.code)
+        return (channel.wait(self.index, count),)
 
-    def spend(self, ticks: int, code: int) -> Run:
+    def spend(self, ticks: int, code: int) -> Wait:
         """Is busy for a while."""
         self.enter(code)
-        if ticks:
-            self.env.sites[self.index] = SPENDING
-            wake = Wake(self.env, self.index)
-            self.env.fire(wake, ticks)
-            yield wake
+        if not ticks:
+            return NO_WAIT
+        env = self.env
+        env.sites[self.index] = SPENDING
+        wake = Wake(env, self.index)
+        env.fire(wake, ticks)
+        return (wake,)
 
     def busy(self, cause: Cause, *amounts: tuple[str, int]) -> int:
         """The code of a busy state."""
         return self.env.labels.code(Label(Kind.BUSY, cause, amounts=amounts))
+
+
+class Servant(Process):
+    """A process without a program: it does the same for whoever asks, for ever."""
+
+    def __init__(self, env: Environment, name: str) -> None:
+        super().__init__(env, name, Seq(()))
+        self.finished = True
+
+    def serve(self) -> Run:
+        """What is done once."""
+        raise NotImplementedError
+
+    def run(self) -> Run:
+        while True:
+            yield from self.serve()

@@ -13,16 +13,19 @@ class Channel:
     A taker that waits on a channel of work not yet issued is idle, on any other it is waiting.
     """
 
-    __slots__ = ("_need", "_wake", "code", "env", "idle", "index")
+    __slots__ = ("_need", "_wake", "code", "env", "giver", "idle", "index", "initial")
 
     def __init__(self, env: Environment, count: int = 0, idle: bool = False) -> None:
         self.env, self.idle = env, idle
-        self.index = env.register(count)
+        self.index, self.initial = env.register(count), count
+        self.giver = -1
+        env.channels.append(self)
         self.code = -1
         self._wake: Wake | None = None
         self._need = 0
 
     def given_by(self, part: int) -> None:
+        self.giver = part
         self.code = self.env.labels.code(Label(Kind.IDLE if self.idle else Kind.WAIT, target=part))
 
     def try_take(self, count: int) -> bool:

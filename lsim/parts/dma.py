@@ -58,7 +58,7 @@ class DmaLand(Process):
             self.staged.give()
 
     def moves(self, size: int) -> int:
-        return self.busy(Cause.STAGING, ("global_sram.in", size))
+        return self.busy(Cause.STAGING, ("global_sram.in", size), ("landed", size))
 
 
 class DmaOut(Process):
@@ -79,7 +79,7 @@ class DmaOut(Process):
         self.flights.send(self, self.hbm.ticks(item.bytes), self.moves(item.bytes), item.restart)
 
     def reads(self, size: int) -> int:
-        return self.busy(Cause.STAGING, ("global_sram.out", size))
+        return self.busy(Cause.STAGING, ("global_sram.out", size), ("stored", size))
 
     def moves(self, size: int) -> int:
         return self.busy(Cause.HBM_OUT, ("hbm.in", size))

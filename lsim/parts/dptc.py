@@ -31,6 +31,9 @@ class Core(Process):
     broadcast: Broadcast | None
     adc_ready: int  # deadline: when the ADC has finished its last sample
 
+    def add_parts(self) -> None:
+        """Parts that come with the core."""
+
     def work(self, item: Block) -> Run:
         if item.go:
             yield from self.take(self.go)

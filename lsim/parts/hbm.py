@@ -16,7 +16,7 @@ class Hbm:
 
     def __init__(self, env: Environment, arch: Arch) -> None:
         self.env = env
-        self.channels = [Port(env, f"hbm{c}", idle_cause=Cause.HBM_LATENCY) for c in range(arch.hbm.channels)]
+        self.channels = [Port(env, f"hbm{c}") for c in range(arch.hbm.channels)]
         self.latency = arch.hbm_latency
         self.ticks = cache(arch.hbm_ticks)
 

@@ -36,6 +36,9 @@ class Machine:
         self._core = core
         self.processes: dict[str, Process] = {}
         self._make_processes()
+        for process in list(self.processes.values()):
+            if isinstance(process, Core):
+                process.add_parts()
         self.readouts = {group.name: self._readout(group) for group in plan.groups}
         self.sram = GlobalSram(env, self.arch)
         self.hbm = Hbm(env, self.arch)
@@ -43,10 +46,10 @@ class Machine:
         self.broadcast = Broadcast(env, self.arch) if contended else None
         self.edges: dict[Edge, Channel] = {}
         self.go: dict[str, Channel] = {}
-        self.prefetch = self._channel("controller", plan.prefetched, idle=True)
+        self.prefetch = self._channel("controller", idle=True)
         self._wire()
-        self.at_rest = env.registers[:]
-        for process in self.processes.values():
+        self.prefetch.give(plan.prefetched)
+        for process in env.processes:
             process.start()
 
     # -- parts -----------------------------------------------------------------------------------------------------
@@ -147,6 +150,7 @@ class Machine:
         ring, staged, window = self._channel(filler, room), self._channel(land), self._channel(filler, ahead)
         self._set(issue, flights=flights, credits=credits, ring=ring, ahead=window, go=self._go(issue), prefetch=self.prefetch)
         self._set(land, flights=flights, credits=credits, staged=staged)
+        flights.connect(self.processes[issue], self.processes[land])
         self._set(filler, staged=staged, ring=ring, ahead=window, go=self._go(filler))
 
     def _wire_dma_out(self, drain: str, dma: str, room: int) -> None:
@@ -156,6 +160,7 @@ class Machine:
         self._set(drain, ring=ring, out_ready=ready)
         self._set(dma, flights=flights, credits=credits, ready=ready)
         self._set(ack, flights=flights, credits=credits, ring=ring)
+        flights.connect(self.processes[dma], self.processes[ack])
 
     def _slots(self, filler: str, taker: str, slots: int, free_name: str, full_name: str) -> None:
         free, full = self._channel(taker, slots), self._channel(filler)

@@ -7,7 +7,7 @@ from functools import cache
 from lsim.arch import Arch
 from lsim.kernel.environment import Environment
 from lsim.kernel.port import Arbitration, Port
-from lsim.kernel.process import Process, Run
+from lsim.kernel.process import Process, Wait
 
 
 class GlobalSram:
@@ -21,7 +21,7 @@ class GlobalSram:
         self.ticks = cache(arch.global_sram_ticks)
         self._turns: dict[int, int] = {}
 
-    def access(self, process: Process, size: int, code: int, restart: bool = False) -> Run:
+    def access(self, process: Process, size: int, code: int, restart: bool = False) -> Wait:
         """One transaction of `size` bytes: waits for its turn, then is busy with `code`."""
         return self._port(process, restart).serve(process, self.ticks(size), code)
 

@@ -87,23 +87,25 @@ def tile_gemm(op: Operator, arch: Arch, tiles: int, places: Places, rings: Rings
     blocks, passes = ceil_div(op.columns, core.columns), ceil_div(op.rows, rows)
     gather = blocks if "act" in arch.ideal else act_blocks(arch)
     candidates = []
-    for panel, outer in _outer_panels(op, arch, places, rings, blocks):
+    for panel, outer in _outer_panels(arch, places, rings, blocks, chunks):
         for keep, inner in _inner_panels(arch, rings, rows, len(chunks), max(outer), gather):
             tiling = Tiling(
                 heads=op.heads, rows_a_pass=rows, passes=passes, last_rows=op.rows - (passes - 1) * rows,
                 chunks=chunks, blocks=blocks, last_columns=op.columns - (blocks - 1) * core.columns,
                 outer=outer, panel=panel, inner=inner, keep=keep,
-                retain=places.m1_hbm and packed(rows * op.depth, bits) <= rings.m1, gather=gather, groups=groups,
+                retain=places.m1_hbm and sum(packed(rows * depth, bits) for depth in chunks) <= rings.m1, gather=gather, groups=groups,
             )  # fmt: skip
             candidates.append(_costed(op, arch, places, tiling))
     return min(candidates, key=lambda c: c[0])[1]
 
 
-def _outer_panels(op: Operator, arch: Arch, places: Places, rings: Rings, blocks: int) -> list[tuple[bool, tuple[int, ...]]]:
+def _outer_panels(
+    arch: Arch, places: Places, rings: Rings, blocks: int, chunks: tuple[int, ...]
+) -> list[tuple[bool, tuple[int, ...]]]:
     if not places.m2_hbm:
         return [(False, (blocks,))]
     offers = []
-    fit = rings.m2 // packed(arch.core.columns * op.depth, arch.operands.bits)
+    fit = rings.m2 // sum(packed(arch.core.columns * depth, arch.operands.bits) for depth in chunks)
     if fit:
         offers.append((True, tuple(min(fit, blocks - at) for at in range(0, blocks, fit))))
     return [*offers, (False, (blocks,))]

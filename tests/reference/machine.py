@@ -117,7 +117,7 @@ class Memories:
         if ticks == 0:
             return
         request = port.post(self.world.now, part.rank, ticks)
-        yield from self.world.served(port, request)
+        yield from self.world.served(port, request, port.latency)
         assert request.start is not None and request.end is not None
         part.busy.append((request.start, request.end))
 
@@ -137,9 +137,14 @@ class Memories:
         return Moved(size, port, port.post(self.world.now, part.rank, ticks), last)
 
     def arrival(self, moved: Moved) -> Steps:
-        """Wait until a piece arrived, or its acknowledgement did."""
+        """Wait until a piece arrived."""
         if moved.port is not None and moved.request is not None:
-            yield from self.world.served(moved.port, moved.request)
+            yield from self.world.served(moved.port, moved.request, moved.port.latency)
+
+    def written(self, moved: Moved) -> Steps:
+        """Wait until a piece has been written: its service is all there is to it."""
+        if moved.port is not None and moved.request is not None:
+            yield from self.world.served(moved.port, moved.request, 0)
 
     def _sram_ticks(self, size: int) -> int:
         if "gb" in self.arch.ideal:
@@ -490,7 +495,7 @@ class Machine:
         for unit in units:
             for _ in self.memories.pieces(unit.size):
                 yield from flight.posted.take()
-                yield from self.memories.arrival(flight.pieces.popleft())
+                yield from self.memories.written(flight.pieces.popleft())
                 flight.credits.give()
             if unit.unit.spilled:
                 self.rings[name].give(unit.size)

@@ -372,6 +372,11 @@ def _fits(arch: Arch, depth: int) -> bool:
     return m1 <= arch.m1_sram.slot and m2 <= arch.m2_sram.slot
 
 
+def _by_chunks(arch: Arch, vectors: int, depth: int) -> int:
+    """Bytes of so many operand vectors, each chunk rounded up by itself."""
+    return sum(byte_count(arch, vectors * chunk) for chunk in _cut(depth, chunk_depth(arch)))
+
+
 def _cut(total: int, piece: int) -> list[int]:
     """Whole pieces, then what remains."""
     return [min(piece, total - at) for at in range(0, total, piece)]
@@ -393,7 +398,7 @@ def _outer_widths(layout: Layout, arch: Arch, operator: Operator) -> Iterator[tu
     if not layout.from_hbm(operator.operands[1]):
         yield "resident", UNBOUNDED
         return
-    panel = layout.m2_staging // byte_count(arch, arch.core.columns * operator.depth)
+    panel = layout.m2_staging // _by_chunks(arch, arch.core.columns, operator.depth)
     if panel > 0:
         yield "panel", panel
     yield "stream", UNBOUNDED
@@ -417,7 +422,7 @@ def _candidate(
     rows = arch.core.tiles * arch.core.rows
     m1 = "resident"
     if layout.from_hbm(operator.operands[0]):
-        m1 = "retain" if byte_count(arch, rows * operator.depth) <= layout.m1_staging else "refetch"
+        m1 = "retain" if _by_chunks(arch, rows, operator.depth) <= layout.m1_staging else "refetch"
     weight = all(trace.tensors[name].role is Role.WEIGHT for name in operator.operands[0])
     blocks = _cut(operator.columns, arch.core.columns)
     panels = [split(outer, inner) for outer in split(blocks, width)]

@@ -134,9 +134,9 @@ class World:
         self.alarm(tick)
         yield Wait(lambda: self.now >= tick, lambda: f"tick {tick}: {what}")
 
-    def served(self, port: Port, request: Request) -> Steps:
-        """Wait until the latency of a port after the service of a request."""
-        yield Wait(lambda: request.over(self.now, port.latency), lambda: f"{port.name}")
+    def served(self, port: Port, request: Request, latency: int) -> Steps:
+        """Wait until a latency after the service of a request."""
+        yield Wait(lambda: request.over(self.now, latency), lambda: f"{port.name}")
 
     def alarm(self, tick: int) -> None:
         """Have the loop look at this tick."""

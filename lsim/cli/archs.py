@@ -1,0 +1,70 @@
+"""`lsim arch`: the machines, and where each of their values comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lsim.cli.text import print_json, print_tables
+
+if TYPE_CHECKING:
+    from lsim.arch import Arch
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(short_help="List and show architectures.")
+def arch() -> None:
+    """Lists and shows architectures."""
+
+
+@arch.command("list")
+@as_json
+def list_(as_json: bool) -> None:
+    """Names the architectures that come with lsim."""
+    from lsim.arch import list_archs, load_arch
+
+    archs = [{"name": a.name, "description": a.description} for a in map(load_arch, list_archs())]
+    if as_json:
+        print_json(archs)
+    else:
+        from lsim.results.tables import plain
+
+        print_tables([plain(("architecture", "what it is"), [tuple(a.values()) for a in archs])])
+
+
+@arch.command()
+@click.argument("name", metavar="ARCH")
+@as_json
+def show(name: str, as_json: bool) -> None:
+    """Prints every value of ARCH, a name or a file, with its unit, provenance and source."""
+    from lsim.arch import load_arch
+
+    machine = load_arch(name)
+    if as_json:
+        print_json(_content(machine))
+    else:
+        print_tables(_tables(machine))
+
+
+def _content(machine: Arch) -> dict[str, Any]:
+    return {
+        "name": machine.name,
+        "description": machine.description,
+        "sha256": machine.sha256,
+        "parameters": [row._asdict() for row in machine.describe()],
+    }
+
+
+def _tables(machine: Arch) -> Iterator[object]:
+    from lsim.arch import PROVENANCE
+    from lsim.results.tables import heading, plain
+
+    rows = machine.describe()
+    yield heading(machine.name, machine.description)
+    for tag, meaning in PROVENANCE.items():
+        yield f"  [{tag}] {sum(row.provenance == tag for row in rows):3}  {meaning}"
+    shown = [(row.key, row.value, f"[{row.provenance}]", f"{row.doc}\n  {row.source}") for row in rows]
+    yield plain(("parameter", "value", "", "meaning and source"), shown)

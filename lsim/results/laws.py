@@ -1,0 +1,79 @@
+"""What must hold at the end of every run. A broken law is an error of ours and names part and tick."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lsim.errors import LawBroken
+from lsim.kernel.labels import Kind
+from lsim.results.statistics import Statistics
+
+if TYPE_CHECKING:
+    from lsim.kernel.environment import Environment
+    from lsim.plan.schedule import Plan
+
+BUFFERS = ("m1_sram", "m2_sram", "act_sram", "dpu_in", "dpu_out")
+
+
+def check(env: Environment, plan: Plan, statistics: Statistics) -> None:
+    """Raises LawBroken for the first law that does not hold."""
+    _time_is_complete(statistics)
+    _tokens_are_home(env)
+    _work_is_done(plan, statistics)
+    _bytes_are_conserved(plan, statistics)
+    _blocks_take_their_time(statistics)
+
+
+def _time_is_complete(statistics: Statistics) -> None:
+    """Busy + waiting + idle = elapsed, of the states of the machine and of each part's own records alike."""
+    t = statistics.timeline
+    labels = t.labels
+    busy = np.array([label.kind is Kind.BUSY for label in labels])
+    for part, name in enumerate(t.parts):
+        time = statistics.parts[name]
+        own = statistics.ticks_by_code(part)
+        if time.total != t.end or int(own.sum()) != t.end:
+            raise LawBroken(name, t.end, f"busy + waiting + idle is {time.total}, elapsed {t.end}")
+        if int(own[busy].sum()) != time.busy:
+            raise LawBroken(name, t.end, f"busy {time.busy} of the machine's states, {int(own[busy].sum())} of its own")
+
+
+def _tokens_are_home(env: Environment) -> None:
+    """Every slot is free again, every credit returned, no token left over."""
+    for channel in env.channels:
+        now = env.registers[channel.index]
+        if now != channel.initial:
+            giver = env.parts[channel.giver].name
+            raise LawBroken(giver, env._now, f"a channel that it gives to holds {now} at the end, {channel.initial} at the start")
+
+
+def _work_is_done(plan: Plan, statistics: Statistics) -> None:
+    done, wanted = statistics.amounts.get("macs", 0), plan.trace.macs
+    if done != wanted:
+        raise LawBroken("core", statistics.timeline.end, f"{done} MACs were done and the trace has {wanted}")
+
+
+def _bytes_are_conserved(plan: Plan, statistics: Statistics) -> None:
+    amounts, end = statistics.amounts, statistics.timeline.end
+    for buffer in BUFFERS:
+        entered, left = amounts.get(f"{buffer}.in", 0), amounts.get(f"{buffer}.out", 0)
+        if entered != left:
+            raise LawBroken(buffer, end, f"{entered} B went in and {left} B came out")
+    for one, other in (("hbm.out", "landed"), ("hbm.in", "stored")):
+        if amounts.get(one, 0) != amounts.get(other, 0):
+            raise LawBroken("hbm", end, f"{one} is {amounts.get(one, 0)} B and {other} {amounts.get(other, 0)} B")
+
+
+def _blocks_take_their_time(statistics: Statistics) -> None:
+    """A block lasts as long as its pattern says, each time."""
+    t = statistics.timeline
+    for part, name in enumerate(t.parts):
+        if not name.endswith("core"):
+            continue
+        ticks = statistics.ticks_by_code(part)
+        for code in np.flatnonzero(ticks).tolist():
+            pattern = t.labels[code].pattern
+            if pattern is not None and pattern[0] is not None and int(ticks[code]) != int(statistics.counts[code]) * pattern[0].ticks:
+                raise LawBroken(name, t.end, f"blocks of {pattern[0].ticks} ticks took {int(ticks[code])} in {int(statistics.counts[code])}")

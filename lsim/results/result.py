@@ -1,0 +1,138 @@
+"""The result of a run: every number defined once, as a function of the timeline."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from attrs import field, frozen
+
+from lsim.arch import Arch
+from lsim.plan.schedule import Plan
+from lsim.results.statistics import PartTime, Statistics
+from lsim.results.timeline import Timeline
+from lsim.trace import Trace
+
+BUFFERS = ("hbm", "global_sram", "m1_sram", "m2_sram", "act_sram", "dpu_in", "dpu_out")
+
+
+@frozen
+class OperatorRun:
+    """When an operator ran: from the tick at which its issue begins to the tick at which its last result is in place."""
+
+    name: str
+    kind: str
+    macs: int
+    start: int
+    end: int
+
+
+@frozen(eq=False)
+class Result:
+    """What a run tells.
+
+    `ticks`: length of the run; `seconds`: the same by the photonic clock. `events`: events that were simulated, `folds`:
+    stretches that were repeated without simulating them again. `cpu_s`: CPU seconds of the simulation.
+    """
+
+    plan: Plan
+    options: dict[str, Any]
+    timeline: Timeline
+    events: int
+    folds: int
+    cpu_s: float
+    statistics: Statistics = field(repr=False)
+
+    @property
+    def trace(self) -> Trace:
+        return self.plan.trace
+
+    @property
+    def arch(self) -> Arch:
+        return self.plan.arch
+
+    @property
+    def ticks(self) -> int:
+        return self.timeline.end
+
+    @property
+    def seconds(self) -> float:
+        return self.ticks / self.arch.core.clock
+
+    @property
+    def macs(self) -> int:
+        return self.trace.macs
+
+    def utilization(self) -> dict[str, float]:
+        """`core_busy`: shots of all cores over what they could have fired, one a tick. `occupied`: the same of dot-product
+        engines with a row and a column of the result. `useful_macs`: MACs over the peak of all engines and wavelengths."""
+        core, counted = self.arch.core, self.statistics.amounts
+        cores = core.tiles * core.cores * self.ticks
+        peak = self.arch.peak_macs_per_tick * self.ticks
+        return {
+            "core_busy": counted.get("core_shots", 0) / cores if cores else 0.0,
+            "occupied": counted.get("engine_shots", 0) / (cores * core.rows * core.columns) if cores else 0.0,
+            "useful_macs": self.macs / peak if peak else 0.0,
+        }
+
+    def tiles(self) -> dict[str, dict[str, int]]:
+        """Ticks of each tile by root cause; they sum to `ticks`."""
+        cores = {self.timeline.parts.index(group.part("core")): group.tiles for group in self.plan.groups}
+        return {f"tile{n}": self.statistics.tile(n, cores) for n in range(self.arch.core.tiles)}
+
+    def parts(self) -> dict[str, PartTime]:
+        """Ticks of each part; busy, idle and waiting sum to `ticks`."""
+        return self.statistics.parts
+
+    @cached_property
+    def operators(self) -> tuple[OperatorRun, ...]:
+        """Every operator of the trace in order; those fused into one program share its start and end."""
+        runs = []
+        for u, unit in enumerate(self.plan.units):
+            start, end = self._start(u), self._end(u)
+            runs += [OperatorRun(op.name, op.kind.value, op.macs, start, end) for op in unit.operators]
+        return tuple(runs)
+
+    def bytes(self) -> dict[str, dict[str, int]]:
+        """Bytes into and out of each memory."""
+        counted = self.statistics.amounts
+        return {name: {way: counted.get(f"{name}.{way}", 0) for way in ("in", "out")} for name in BUFFERS}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object that `lsim run --json` prints."""
+        from lsim import __version__
+
+        return {
+            "lsim": __version__,
+            "trace": {"name": self.trace.name, "sha256": self.trace.sha256, "operators": len(self.trace.operators), "macs": self.macs},
+            "arch": {
+                "name": self.arch.name,
+                "sha256": self.arch.sha256,
+                "assumptions": [{"key": a.key, "value": a.value, "source": a.source} for a in self.arch.assumptions],
+            },
+            "options": self.options,
+            "ticks": self.ticks,
+            "seconds": self.seconds,
+            "macs": self.macs,
+            "events": self.events,
+            "folds": self.folds,
+            "cpu_s": self.cpu_s,
+            "utilization": self.utilization(),
+            "tiles": self.tiles(),
+            "parts": {name: {"busy": p.busy, "idle": p.idle, "waiting": dict(p.waiting)} for name, p in self.parts().items()},
+            "operators": [{"name": o.name, "kind": o.kind, "macs": o.macs, "start": o.start, "end": o.end} for o in self.operators],
+            "bytes": self.bytes(),
+        }
+
+    def _start(self, unit: int) -> int:
+        """The controller's positions are units; the last thing it does for one is to issue it."""
+        return self.timeline.when(self.timeline.parts.index("controller"), unit + 1) - self.arch.issue_ticks
+
+    def _end(self, unit: int) -> int:
+        ends = []
+        for process in self.plan.participants[unit]:
+            program = process.removesuffix(".ack")
+            starts = self.plan.starts[program]
+            end = starts[unit + 1] if unit + 1 < len(starts) else self.plan.programs[program].size
+            ends.append(self.timeline.when(self.timeline.parts.index(process), end))
+        return max(ends)

@@ -1,0 +1,178 @@
+"""Random traces and machines, in one place: small enough for the per-tick reference, odd enough to find edges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from attrs import define, field
+from hypothesis import strategies as st
+
+from lsim.arch import IDEALS, Arch, load_arch
+from lsim.trace import Kind, Operator, Role, Tensor, Trace
+
+ELEMENT_WISE = (Kind.ACTIVATION, Kind.RESIDUAL, Kind.MULTIPLY, Kind.ROTARY)
+
+
+@define
+class _Model:
+    """A model under construction: the current activation is `features` × `tokens`."""
+
+    draw: Callable[[st.SearchStrategy[int]], int]
+    tokens: int
+    features: int
+    x: str = "input"
+    older: list[str] = field(factory=list)
+    tensors: dict[str, Tensor] = field(factory=dict)
+    operators: list[Operator] = field(factory=list)
+
+    def tensor(self, name: str, *shape: int, role: Role = Role.ACTIVATION) -> str:
+        self.tensors[name] = Tensor(name, shape, role)
+        return name
+
+    def add(self, kind: Kind, operands: list[tuple[str, ...]], out: str, size: tuple[int, int, int, int], role: Role) -> str:
+        heads, rows, depth, columns = size
+        self.tensor(out, heads, rows, columns, role=role)
+        self.operators.append(Operator(out + ".op", kind, tuple(operands), (out,), heads, rows, depth, columns))
+        return out
+
+    def linear(self, name: str, features: int, role: Role = Role.ACTIVATION) -> str:
+        weight = self.tensor(f"{name}.w", features, self.features, role=Role.WEIGHT)
+        return self.add(Kind.GEMM, [(weight,), (self.x,)], name, (1, features, self.features, self.tokens), role)
+
+    def step(self, name: str, features: int) -> None:
+        self.older = [self.x] if features != self.features else [*self.older, self.x]
+        self.x, self.features = name, features
+
+
+def _linear(m: _Model, name: str, choice: int) -> None:
+    features = 1 + choice % 13
+    m.linear(name, features)
+    m.step(name, features)
+
+
+def _vector(m: _Model, name: str, choice: int) -> None:
+    kind = ELEMENT_WISE[choice % 4]
+    operands = [(m.x,)]
+    if kind in (Kind.RESIDUAL, Kind.MULTIPLY):
+        operands.append((m.older[choice % len(m.older)] if m.older else m.x,))
+    m.add(kind, operands, name, (1, m.features, 0, m.tokens), Role.ACTIVATION)
+    m.step(name, m.features)
+
+
+def _norm(m: _Model, name: str, choice: int) -> None:
+    m.add(Kind.NORM, [(m.x,)], name, (1, m.tokens, 0, m.features), Role.ACTIVATION)
+    m.step(name, m.features)
+
+
+def _attention(m: _Model, name: str, choice: int) -> None:
+    """Heads of Q·Kᵀ, softmax and S·V, the keys and values in the KV cache if the choice is odd."""
+    heads, size = 1 + choice % 3, 1 + choice % 4
+    role = Role.KV if choice % 2 else Role.ACTIVATION
+    q = m.linear(f"{name}.q", heads * size)
+    k, v = m.linear(f"{name}.k", heads * size, role), m.linear(f"{name}.v", heads * size, role)
+    n = m.tokens
+    scores = m.add(Kind.GEMM, [(q,), (k,)], f"{name}.s", (heads, n, size, n), Role.ACTIVATION)
+    probabilities = m.add(Kind.SOFTMAX, [(scores,)], f"{name}.p", (heads, n, 0, n), Role.ACTIVATION)
+    m.add(Kind.GEMM, [(probabilities,), (v,)], name, (heads, n, n, size), Role.ACTIVATION)
+    m.step(name, heads * size)
+
+
+STEPS = (_linear, _linear, _vector, _vector, _norm, _attention)
+
+
+@st.composite
+def traces(draw: st.DrawFn, layers: int = 3, steps: int = 4, size: int = 12) -> Trace:
+    """A model of a few layers, each the same few operators; sizes up to `size`."""
+    model = _Model(draw, draw(st.integers(1, size)), draw(st.integers(1, size)))
+    model.tensor("input", model.features, model.tokens, role=Role.INPUT)
+    body = draw(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 99)), min_size=1, max_size=steps))
+    for layer in range(draw(st.integers(1, layers))):
+        for i, (step, choice) in enumerate(body):
+            step(model, f"l{layer}.{i}", choice)
+    read = {name for operator in model.operators for name in operator.reads}
+    produced = {name for operator in model.operators for name in operator.outputs}
+    tensors = {name: t for name, t in model.tensors.items() if name in read or name in produced}
+    return Trace("random", tensors, tuple(model.operators))
+
+
+def _settings(**choices: object) -> st.SearchStrategy[dict[str, str]]:
+    options = {key.replace("__", "."): st.sampled_from(values) for key, values in choices.items()}  # type: ignore[arg-type]
+    return st.fixed_dictionaries(options)
+
+
+SETTINGS = _settings(
+    core__tiles=["1", "2", "4"],
+    core__cores=["1", "2"],
+    core__rows=["1", "2", "3"],
+    core__columns=["1", "2", "3"],
+    core__wavelengths=["1", "2", "3"],
+    core__clock=["1 GHz"],
+    operands__bits=["3 bit", "4 bit", "8 bit"],
+    operands__partial_sum_bits=["16 bit"],
+    global_sram__capacity=["700 B", "1 KiB", "4 KiB"],
+    global_sram__banks=["2", "4"],
+    global_sram__line=["4 B", "16 B"],
+    global_sram__clock=["500 MHz", "250 MHz"],
+    global_sram__groups=["1", "2"],
+    global_sram__ports=["1", "2"],
+    global_sram__arbitration=["fifo", "round-robin", "priority"],
+    global_sram__m1_staging=["64 B", "160 B"],
+    global_sram__m2_staging=["64 B", "160 B"],
+    global_sram__out_staging=["160 B"],
+    global_sram__dpu_staging=["64 B", "96 B"],
+    global_sram__psum_staging=["1 B", "96 B"],
+    m1_sram__slot=["16 B", "40 B"],
+    m1_sram__slots=["1", "2", "3"],
+    m1_sram__port=["matched", "3 B"],
+    m2_sram__slot=["16 B", "40 B"],
+    m2_sram__slots=["1", "2"],
+    m2_sram__port=["matched", "5 B"],
+    act_sram__slot=["18 B", "40 B"],
+    act_sram__slots=["1", "2"],
+    encoder__sample_rate=["1 GHz", "500 MHz"],
+    broadcast__groups=["1"],
+    broadcast__propagation=["0 ticks", "2 ticks"],
+    broadcast__switch=["0 ticks", "3 ticks"],
+    broadcast__arbitration=["fifo", "round-robin", "priority"],
+    readout__integrate=["1", "2", "3"],
+    readout__conversion=["0 ticks", "1 tick", "3 ticks", "7 ticks"],
+    readout__latency=["0 ticks", "4 ticks"],
+    dpu__lanes=["1", "4"],
+    dpu__clock=["500 MHz", "1 GHz"],
+    dpu__slot=["16 B", "24 B"],
+    dpu__slots=["1", "2"],
+    dpu__softmax=["0", "2"],
+    dpu__norm=["1"],
+    hbm__bandwidth=["8 GB/s", "3 GB/s"],
+    hbm__channels=["1", "2", "3"],
+    hbm__latency=["0 ns", "5 ns", "40 ns"],
+    hbm__transaction=["8 B", "32 B"],
+    hbm__outstanding=["1", "4"],
+    controller__window=["1", "2", "8"],
+    controller__issue=["0 ticks", "4 ticks"],
+    controller__prefetch=["0", "1", "3"],
+    controller__m1_ahead=["32 B", "1 KiB"],
+    controller__m2_ahead=["32 B", "1 KiB"],
+    controller__lag=["0", "1", "3"],
+)  # fmt: skip
+
+
+class Machine(NamedTuple):
+    """A small machine, told by what differs from LT-B: short to print when a test fails."""
+
+    settings: dict[str, str]
+    ideal: frozenset[str]
+
+    @property
+    def arch(self) -> Arch:
+        return load_arch("lt-b-4bit").with_settings(self.settings).with_ideal(self.ideal)
+
+
+@st.composite
+def machines(draw: st.DrawFn, groups: tuple[str, ...] = ("1",)) -> Machine:
+    """A small machine; any contention source may be ideal."""
+    settings = draw(SETTINGS)
+    settings["broadcast.groups"] = draw(st.sampled_from([g for g in groups if int(settings["core.tiles"]) % int(g) == 0]))
+    ideal = draw(st.sets(st.sampled_from(sorted(IDEALS)), max_size=2)) if draw(st.booleans()) else set()
+    return Machine(settings, frozenset(ideal))

@@ -1,0 +1,79 @@
+"""The timeline written out: every interval of every part, folds undone. For tests: a long run would not fit."""
+
+from __future__ import annotations
+
+from lsim.kernel.labels import Cause, Kind, Label
+from lsim.kernel.log import CUT, FOLD
+from lsim.results.result import Result
+
+Interval = tuple[int, int, str]
+
+
+def intervals(result: Result) -> dict[str, list[Interval]]:
+    """Part → (start, end, what), blocks divided into shots, feed and waiting for the ADC; equal neighbours joined."""
+    t = result.timeline
+    found: dict[str, list[Interval]] = {}
+    for part, name in enumerate(t.parts):
+        changes = [(0, t.initial[part]), *_changes(result, part)]
+        pieces: list[Interval] = []
+        for (start, code), (end, _) in zip(changes, [*changes[1:], (t.end, 0)], strict=True):
+            pieces += _divided(result, t.labels[code], start, end)
+        found[name] = _joined(pieces)
+    return found
+
+
+def busy_intervals(result: Result) -> dict[str, list[tuple[int, int]]]:
+    """Part → [start, end) in which it is busy."""
+    return {
+        name: [(start, end) for start, end, _ in _joined([(s, e, "busy") for s, e, what in found if what.startswith("busy")])]
+        for name, found in intervals(result).items()
+    }
+
+
+def _changes(result: Result, part: int) -> list[tuple[int, int]]:
+    entries, folds = result.timeline.entries.tolist(), result.timeline.folds
+    changes: list[tuple[int, int]] = []
+
+    def emit(low: int, high: int, later: int) -> None:
+        for i in range(low, high):
+            tick, who, code, _ = entries[i]
+            if who == FOLD:
+                fold = folds[code]
+                for k in range(1, fold.count + 1):
+                    emit(fold.first, i, later + k * fold.period)
+            elif who != CUT and who == part:
+                changes.append((tick + later, code))
+
+    emit(0, len(entries), 0)
+    return changes
+
+
+def _divided(result: Result, label: Label, start: int, end: int) -> list[Interval]:
+    if start == end:
+        return []
+    if label.pattern is None or label.pattern[0] is None:
+        return [(start, end, _words(result, label))]
+    pieces = []
+    for cause, ticks in label.pattern[0].intervals():
+        pieces.append((start, start + ticks, f"busy {cause}"))
+        start += ticks
+    assert start == end, label
+    return pieces
+
+
+def _words(result: Result, label: Label) -> str:
+    if label.kind is Kind.BUSY:
+        return f"busy {label.cause}"
+    whom = "" if label.target is None else result.timeline.parts[label.target]
+    cause = "" if label.cause in (None, Cause.DONE) else f" {label.cause}"
+    return f"{label.kind.name.lower()}{cause} {whom}"
+
+
+def _joined(pieces: list[Interval]) -> list[Interval]:
+    joined: list[Interval] = []
+    for start, end, what in pieces:
+        if joined and joined[-1][1] == start and joined[-1][2] == what:
+            joined[-1] = (joined[-1][0], end, what)
+        else:
+            joined.append((start, end, what))
+    return joined
