@@ -1,10 +1,10 @@
 """How a command ends: errors as one line on stderr, and the exit code of the process.
 
-    0     done
-    1     an internal error: a law that holds in every run was broken
-    2     what the user gave is refused: an option, a file, a name, a folder to write to
-    130   interrupted (Ctrl-C)
-    141   whoever read the output stopped reading
+0     done
+1     an internal error: a law that holds in every run was broken
+2     what the user gave is refused: an option, a file, a name, a folder to write to
+130   interrupted (Ctrl-C)
+141   whoever read the output stopped reading
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ NOT_READ = 141
 
 def outcome(command: Callable[[], object]) -> int:
     """Runs a command, says on stderr what went wrong, and gives the exit code."""
-    _write_any_encoding()
+    _prepare_output()
     try:
         code = _run(command)
-        _flush()
+        sys.stdout.flush()
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted", INTERRUPTED)
     except click.ClickException as error:
@@ -62,28 +62,24 @@ def _click_message(error: click.ClickException) -> str:
     """One line that names the command; the help itself where a group was called without one."""
     text = error.format_message()
     context = error.ctx if isinstance(error, click.UsageError) else None
-    if context is None:
-        return text
-    if text == context.get_help():
+    if context is None or text == context.get_help():
         return text
     return f"{' '.join(text.split())} See '{context.command_path} --help'."
 
 
 def _fail(message: str, code: int) -> int:
-    with suppress(OSError, AttributeError):  # no stderr: the code still says it
+    with suppress(OSError):  # nobody reads stderr: the code still says it
         print(message if message.startswith("Usage:") else f"lsim: {message}", file=sys.stderr, flush=True)
     return code
 
 
-def _write_any_encoding() -> None:
-    """A terminal that cannot show a sign shows '?': no reason to lose a report."""
+def _prepare_output() -> None:
+    """A closed stream takes what is written and keeps nothing; a sign that a terminal cannot show is a '?'."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - until the end
     with suppress(AttributeError):
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-
-
-def _flush() -> None:
-    if sys.stdout is not None:
-        sys.stdout.flush()
 
 
 def _drop_output() -> None:

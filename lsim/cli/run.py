@@ -45,7 +45,9 @@ IDEALS = ("hbm", "gb", "capacity", "feed", "adc", "broadcast", "act", "dpu", "di
     metavar="NAME,...",
     help=f"Make sources of contention free and unbounded: {', '.join(IDEALS)}.",
 )
-@click.option("--no-fold", is_flag=True, help="Simulate every period, to check the folding: same result, later.")
+@click.option(
+    "--no-fold", is_flag=True, help="Simulate every period, to check the folding: same result, later."
+)
 @click.option(
     "--step",
     type=click.Choice(["block", "shot"]),

@@ -18,10 +18,12 @@ def print_json(content: object) -> None:
 
 
 def print_tables(blocks: Iterable[object]) -> None:
-    """Renderables of rich, as wide as the terminal, or 100 columns in a pipe."""
+    """Renderables of rich, as wide as the terminal, or 100 columns in a pipe; no line ends in blanks."""
     from rich.console import Console
 
     known = sys.stdout.isatty() or "COLUMNS" in os.environ
     console = Console(width=None if known else PIPED_WIDTH, markup=False, highlight=False, emoji=False)
-    for block in blocks:
-        console.print(block)
+    with console.capture() as capture:
+        for block in blocks:
+            console.print(block)
+    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))

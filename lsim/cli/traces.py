@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from lsim.errors import InputError
 
 if TYPE_CHECKING:
     from lsim.trace import Operator, Trace
+
+WIDTHS = (4, 8, 16)  # bits an element, for sizes in bytes
 
 
 @click.group(short_help="List, show and make traces.")
@@ -33,11 +36,11 @@ def list_(as_json: bool) -> None:
         from lsim.results.tables import plain
 
         rows = [
-            (t["name"], t["description"], f"{t['operators']:,}", f"{t['macs']:,}", f"{t['parameters']:,}")
+            (t["name"], f"{t['operators']:,}", _short(t["macs"]), _short(t["parameters"]), t["description"])
             for t in traces
         ]
-        columns = ("trace", "what it is", "operators", "MACs", "parameters")
-        print_tables([plain(columns, rows, right=(2, 3, 4))])
+        columns = ("trace", "operators", "MACs", "parameters", "what it is")
+        print_tables([plain(columns, rows, right=(1, 2, 3))])
 
 
 @trace.command()
@@ -51,9 +54,7 @@ def show(name: str, as_json: bool) -> None:
     if as_json:
         print_json(_content(workload))
     else:
-        from lsim.results.tables import workload_tables
-
-        print_tables(workload_tables(workload))
+        print_tables(_tables(workload))
 
 
 @trace.command()
@@ -111,6 +112,69 @@ def _content(workload: Trace) -> dict[str, Any]:
         "parameters": workload.parameters,
         "operators": [_operator(operator) for operator in workload.operators],
     }
+
+
+def _short(count: int) -> str:
+    """Three digits and a decimal prefix."""
+    for factor, prefix in ((10**12, "T"), (10**9, "G"), (10**6, "M")):
+        if count >= factor:
+            return f"{count / factor:.3g} {prefix}"
+    return f"{count:,}"
+
+
+def _tables(workload: Trace) -> Iterator[object]:
+    from lsim.results.tables import heading, plain, section
+
+    yield heading(workload.name, workload.description)
+    yield f"{workload.macs:,} MACs in {len(workload.operators):,} operators, {workload.parameters:,} parameters"
+    columns = ("bytes, by role", *(f"{bits} bit" for bits in WIDTHS))
+    yield from section("Tensors", plain(columns, _sizes(workload), right=range(1, len(columns))))
+    columns = ("operator", "kind", "heads", "rows", "depth", "columns", "MACs", "share")
+    note = "A GEMM is heads × (rows × depth) · (depth × columns); other kinds visit heads × rows × columns elements."
+    rows = [row for piece in _pieces(workload) for row in piece]
+    yield from section("Operators", plain(columns, rows, right=range(2, len(columns))), note)
+    for title, lines in (("Conventions", workload.conventions), ("Sources", workload.sources)):
+        if lines:
+            yield ""
+            yield heading(title, *(f"- {line}" for line in lines))
+
+
+def _sizes(workload: Trace) -> Iterator[list[str]]:
+    sizes = [workload.bytes_by_role(bits) for bits in WIDTHS]
+    for role in sizes[0]:
+        yield [role.value, *(f"{size[role]:,}" for size in sizes)]
+    stored = (f"{workload.intensity(bits):,.1f}" for bits in WIDTHS)
+    yield ["MACs per byte of weights and KV", *stored]
+
+
+def _pieces(workload: Trace) -> Iterator[list[tuple[str, ...]]]:
+    """The rows of the operators, those of repeated layers once."""
+    from lsim.results.grouping import layerless
+    from lsim.trace.structure import repeats
+
+    operators = workload.operators
+    signatures = [
+        (layerless(o.name), o.kind, o.heads, o.rows, o.depth, o.columns, o.causal) for o in operators
+    ]
+    for start, length, count in repeats(signatures):
+        rows = [_row(operator, count, workload.macs) for operator in operators[start : start + length]]
+        yield [(f"{count} times:", *[""] * 7), *rows] if count > 1 else rows
+
+
+def _row(operator: Operator, count: int, total: int) -> tuple[str, ...]:
+    from lsim.results.grouping import layerless
+
+    name = operator.name if count == 1 else f"  {layerless(operator.name)}"
+    kind = f"{operator.kind.value}{', causal' if operator.causal else ''}"
+    sizes = (operator.heads, operator.rows, operator.depth, operator.columns)
+    share = f"{100 * operator.macs * count / total:.1f} %" if operator.macs else ""
+    return (
+        name,
+        kind,
+        *(f"{size:,}" if size else "" for size in sizes),
+        f"{operator.macs:,}" if operator.macs else "",
+        share,
+    )
 
 
 def _operator(operator: Operator) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class Flights:
         if arrived.try_take(1):
             return NO_WAIT
         wake = arrived.wait(receiver.index, 1)
-        self._tell_receiver(i)
+        receiver.enter(self._next_is(i))
         return (wake,)
 
     def connect(self, sender: Process, receiver: Process) -> None:
@@ -58,13 +58,18 @@ class Flights:
         self._nothing = self.env.labels.code(Label(Kind.WAIT, target=sender.index))
 
     def _tell_receiver(self, i: int) -> None:
-        """Enters the receiver's state while it waits for port i: what the next answer still has before it."""
-        if not self._arrived[i].waited_on or self._receiver is None:
-            return
-        registers, port_code = self.env.registers, self._arrived[i].code
-        code = self._on_the_way if registers[self._late[i]] else port_code if registers[self._posted[i]] else self._nothing
-        if self.env.states[self._receiver.index] != code:
-            self._receiver.enter(code)
+        """The receiver, if it waits for port i, waits for something else from now on."""
+        if self._arrived[i].waited_on and self._receiver is not None:
+            code = self._next_is(i)
+            if self.env.states[self._receiver.index] != code:
+                self._receiver.enter(code)
+
+    def _next_is(self, i: int) -> int:
+        """The state of a receiver that waits for port i: what the next answer still has before it."""
+        registers = self.env.registers
+        if registers[self._late[i]]:
+            return self._on_the_way
+        return self._arrived[i].code if registers[self._posted[i]] else self._nothing
 
     def _turn(self, register: int, restart: bool) -> int:
         registers = self.env.registers

@@ -69,11 +69,10 @@ def _bytes_are_conserved(plan: Plan, statistics: Statistics) -> None:
 def _blocks_take_their_time(statistics: Statistics) -> None:
     """A block lasts as long as its pattern says, each time."""
     t = statistics.timeline
-    for part, name in enumerate(t.parts):
-        if not name.endswith("core"):
+    ticks = sum(statistics.ticks_by_code(part) for part, name in enumerate(t.parts) if name.endswith("core"))
+    for code, label in enumerate(t.labels):
+        if label.pattern is None or label.pattern[0] is None:
             continue
-        ticks = statistics.ticks_by_code(part)
-        for code in np.flatnonzero(ticks).tolist():
-            pattern = t.labels[code].pattern
-            if pattern is not None and pattern[0] is not None and int(ticks[code]) != int(statistics.counts[code]) * pattern[0].ticks:
-                raise LawBroken(name, t.end, f"blocks of {pattern[0].ticks} ticks took {int(ticks[code])} in {int(statistics.counts[code])}")
+        took, wanted = int(ticks[code]), int(statistics.counts[code]) * label.pattern[0].ticks
+        if took != wanted:
+            raise LawBroken("core", t.end, f"{int(statistics.counts[code])} blocks should take {wanted} ticks and took {took}")

@@ -1,0 +1,185 @@
+"""Reports for people, as renderables of rich: a run, and the operators of a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from lsim.results.grouping import grouped
+from lsim.results.meanings import CAUSES, UTILIZATION
+from lsim.units import ticks_as_time
+
+if TYPE_CHECKING:
+    from lsim.results.result import Result
+
+LEAST_BUSY = 0.005  # parts that are busy for less than this share are left out
+OPERATORS = 12
+
+
+# -- pieces --------------------------------------------------------------------------------------------------------
+def heading(title: str, *lines: str) -> Text:
+    """A title in bold and what stands under it."""
+    text = Text(title, style="bold")
+    for line in lines:
+        text.append(f"\n{line}", style="not bold")
+    return text
+
+
+def plain(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> Table:
+    """A table with a rule under its head; the last column wraps, the others are as wide as they must be."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+    for i, column in enumerate(columns):
+        last = i == len(columns) - 1 and i not in right
+        table.add_column(column, justify="right" if i in right else "left", overflow="fold", no_wrap=not last)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def pairs(rows: Iterable[tuple[str, str]]) -> Table:
+    """Names and what they are, without a head."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def section(title: str, table: Table, note: str = "") -> Iterator[object]:
+    yield ""
+    yield heading(title, *([note] if note else []))
+    yield Padding(table, (0, 0, 0, 1))
+
+
+def percent(part: float) -> str:
+    return f"{100 * part:.1f} %"
+
+
+def number(value: float) -> str:
+    return f"{round(value):,}"
+
+
+# -- a run ---------------------------------------------------------------------------------------------------------
+def report(result: Result) -> Iterator[object]:
+    """All of a report, from the time to the assumptions."""
+    yield from _headline(result)
+    yield from _utilization(result)
+    yield from _causes(result)
+    yield from _parts(result)
+    yield from _operators(result)
+    yield from _bytes(result)
+    yield from _assumptions(result)
+
+
+def _headline(result: Result) -> Iterator[object]:
+    trace, arch, options = result.trace, result.arch, result.options
+    ideal = ", ".join(options["ideal"]) or "none"
+    how = "folded" if options["fold"] else "unfolded"
+    tick = ticks_as_time(1, arch.core.clock)
+    yield heading(f"{trace.name} on {arch.name}", trace.description, arch.description)
+    yield ""
+    yield pairs(
+        [
+            ("time", f"{1e3 * result.seconds:.6g} ms = {number(result.ticks)} ticks"),
+            ("", f"1 tick = {tick}, a cycle of the photonic clock of {_clock(arch.core.clock)}"),
+            ("work", f"{number(result.macs)} MACs in {len(trace.operators):,} operators"),
+            ("policies", f"mapping {options['mapping']}, dependencies {options['deps']}, ideal: {ideal}"),
+            (
+                "simulation",
+                f"{number(result.events)} events, {number(result.folds)} folds, "
+                f"{result.cpu_s:.2f} CPU s ({how}, step {options['step']})",
+            ),
+        ]
+    )
+
+
+def _clock(hertz: int) -> str:
+    from lsim.units import FREQUENCY, format_quantity
+
+    return format_quantity(hertz, FREQUENCY)
+
+
+def _utilization(result: Result) -> Iterator[object]:
+    rows = [(name, percent(share), UTILIZATION[name]) for name, share in result.utilization().items()]
+    yield from section("Utilization", plain(("name", "share", "definition"), rows, right=(1,)))
+
+
+def _causes(result: Result) -> Iterator[object]:
+    tiles = result.tiles()
+    sums = {cause: sum(tile.get(cause.value, 0) for tile in tiles.values()) for cause in CAUSES}
+    total = max(1, result.ticks * len(tiles))
+    ranked = sorted((cause for cause in CAUSES if sums[cause]), key=lambda cause: -sums[cause])
+    rows = [
+        (cause.value, number(sums[cause] / len(tiles)), percent(sums[cause] / total), CAUSES[cause])
+        for cause in ranked
+    ]
+    never = [cause.value for cause in CAUSES if not sums[cause]]
+    title = f"Where the ticks of a tile went, by root cause (mean of {len(tiles)} tiles)"
+    columns = ("cause", "ticks", "share", "what happens meanwhile")
+    yield from section(title, plain(columns, rows, right=(1, 2)))
+    if never:
+        yield Padding(Text(f"No tick: {', '.join(never)}"), (0, 0, 0, 1))
+
+
+def _parts(result: Result) -> Iterator[object]:
+    total = max(1, result.ticks)
+    rows, small = [], 0
+    for name, part in result.parts().items():
+        if part.busy < LEAST_BUSY * total:
+            small += 1
+            continue
+        shares = (percent(ticks / total) for ticks in (part.busy, sum(part.waiting.values()), part.idle))
+        worst = sorted(part.waiting.items(), key=lambda wait: -wait[1])[:3]
+        rows.append((name, *shares, ", ".join(f"{cause} {percent(ticks / total)}" for cause, ticks in worst)))
+    columns = ("part", "busy", "waiting", "idle", "waits mostly for")
+    note = "Busy: serves. Waiting: has work that cannot go on. Idle: has no work that was issued."
+    yield from section("What the parts did", plain(columns, rows, right=(1, 2, 3)), note)
+    if small:
+        yield Padding(
+            Text(f"and {small} parts that were busy for less than {percent(LEAST_BUSY)}"), (0, 0, 0, 1)
+        )
+
+
+def _operators(result: Result) -> Iterator[object]:
+    groups = sorted(grouped(result.operators), key=lambda group: -group.ticks)
+    rows = [
+        (
+            group.title,
+            group.kind,
+            number(group.start),
+            number(group.end),
+            number(group.ticks / group.count),
+            percent(group.ticks / max(1, result.ticks)),
+        )
+        for group in groups[:OPERATORS]
+    ]
+    columns = ("operator", "kind", "first start", "last end", "ticks each", "share")
+    note = "From issue to last result. Operators overlap, so shares may add up to more than 100 %."
+    yield from section("Slowest operators", plain(columns, rows, right=(2, 3, 4, 5)), note)
+    if len(groups) > OPERATORS:
+        yield Padding(Text(f"and {len(groups) - OPERATORS} more, see --json"), (0, 0, 0, 1))
+
+
+def _bytes(result: Result) -> Iterator[object]:
+    rows = [(name, number(ways["in"]), number(ways["out"])) for name, ways in result.bytes().items()]
+    yield from section("Bytes", plain(("memory", "in", "out"), rows, right=(1, 2)))
+
+
+def _assumptions(result: Result) -> Iterator[object]:
+    arch = result.arch
+    assumed, parts = arch.assumptions, dict[str, list[str]]()
+    for assumption in assumed:
+        part, _, key = assumption.key.partition(".")
+        changed = "*" if assumption.source.startswith("--set") else ""
+        parts.setdefault(part, []).append(f"{key}{changed} = {assumption.value}")
+    title = f"Assumptions [A]: {len(assumed)} of {len(arch.describe())} values are not published"
+    note = f"Their sources, and those of the others: lsim arch show {arch.name}"
+    if any(assumption.source.startswith("--set") for assumption in assumed):
+        note += ". * by --set"
+    yield from section(title, pairs((part, ", ".join(values)) for part, values in parts.items()), note)
