@@ -107,7 +107,7 @@ class Folder:
     def __init__(self, env: Environment) -> None:
         self.env = env
         self.folds = 0
-        self._stacks: dict[int, dict[int, Anchors]] = {}
+        self._stacks: dict[int, dict[tuple[int, int], Anchors]] = {}
 
     def at_loop_end(self, process: int, loop: Loop) -> None:
         """An iteration of a loop of this process ended: fold if the state recurs, else mind the anchors.
@@ -116,15 +116,16 @@ class Folder:
         anew at doubling distances, which finds any period (Brent).
         """
         stack = self._stacks.setdefault(process, {})
-        for inner in [d for d in stack if d > loop.depth]:
+        for inner in [key for key in stack if key[0] > loop.depth]:
             del stack[inner]
-        anchors = stack.get(loop.depth)
+        key = loop.depth, loop.phase
+        anchors = stack.get(key)
         if anchors is None or anchors.start != loop.start:
-            stack[loop.depth] = Anchors(loop.start, Anchor(self.env))
+            stack[key] = Anchors(loop.start, Anchor(self.env))
             return
         for anchor in anchors.all():
             if anchor.matches(self.env) and self._fold(anchor):
-                del stack[loop.depth]
+                del stack[key]
                 return
         anchors.age += 1
         if anchors.age >= anchors.keep:

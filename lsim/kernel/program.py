@@ -126,18 +126,27 @@ def leaves(program: Program, times: int = 1) -> Iterator[tuple[int, Any]]:
 
 
 class Loop(NamedTuple):
-    """A repeat of which an iteration just ended: its depth in the tree, the position it began at, items an iteration."""
+    """A repeat that came round: its depth in the tree, the position it began at, items an iteration.
+
+    `phase`: 0 at the end of an iteration; in long iterations also how many parts of it are done, so that a loop that
+    settles in the middle of an iteration can be folded up to the middle of its last.
+    """
 
     depth: int
     start: int
     items: int
+    phase: int = 0
+
+
+LONG = 1000
+"""Items of an iteration from which its parts are phases of their own."""
 
 
 class Cursor:
     """A process's position in its program.
 
     `n` items are done; `leaf` is the one in hand (None at the end). `loop` is the outermost repeat of which an
-    iteration ended just now, or None.
+    iteration, or a phase of one, ended just now, or None.
     """
 
     __slots__ = ("_path", "_run_end", "_run_loop", "item", "leaf", "loop", "n", "program", "size")
@@ -170,11 +179,18 @@ class Cursor:
                     return
             elif at < len(node.parts):
                 frame[1] = at
-                self.loop = None
+                self.loop = self._phase(at)
                 self._enter(node.parts[at], 0)
                 return
             path.pop()
         self.leaf = self.item = self.loop = None
+
+    def _phase(self, done: int) -> Loop | None:
+        """The loop whose iterations are this sequence, if they are long."""
+        if len(self._path) < 2 or self._path[-1][0].size < LONG:
+            return None
+        loop: Loop | None = self._path[-2][2]
+        return None if loop is None else loop._replace(phase=done)
 
     def skip(self, items: int) -> None:
         """Whole periods were folded; the leaf in hand stays the same."""

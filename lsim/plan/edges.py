@@ -44,6 +44,10 @@ class Edges:
         """Taken before each row pass of the unit."""
         return tuple(self._pass_needs.get(unit, ()))
 
+    def follows(self, unit: int, producer: int) -> bool:
+        """Whether the unit follows the producer row pass by row pass."""
+        return bool(set(self._pass_needs.get(unit, ())) & set(self._pass_done.get(producer, ())))
+
     def issue_needs(self, unit: int) -> tuple[Edge, ...]:
         """Taken before the unit is issued."""
         return tuple(self._issue.get(unit, ()))

@@ -65,16 +65,13 @@ class GemmTask:
 def gemm_programs(task: GemmTask, arch: Arch, builder: Builder) -> dict[str, Program]:
     """Process (without the group's prefix) → program. Processes with nothing to do are left out."""
     maker = _Maker(task, arch, builder)
-    programs = {
-        "dma.m1": maker.walk(maker.m1_pieces) if task.places.m1_hbm else builder.empty,
-        "dma.m2": maker.walk(maker.m2_pieces) if task.places.m2_hbm else builder.empty,
-        "m1": maker.walk(maker.m1_fills),
-        "m2": maker.walk(maker.m2_fills),
-        "core": maker.walk(maker.blocks),
-        "drain": maker.walk(maker.drains),
-        "dma.out": maker.walk(maker.out_pieces) if task.places.copied else builder.empty,
-    }
-    return {name: program for name, program in programs.items() if program.size}
+    return {name: maker.walk(body) for name, body in maker.bodies().items()}
+
+
+def gemm_passes(task: GemmTask, arch: Arch, builder: Builder) -> dict[str, list[tuple[int, Program]]]:
+    """The same pass by pass: process → (count, program of a row pass). For operators of one outer panel."""
+    maker = _Maker(task, arch, builder)
+    return {name: maker.walk_passes(body) for name, body in maker.bodies().items()}
 
 
 class _Maker:
@@ -86,6 +83,19 @@ class _Maker:
         self.columns = arch.core.columns
         self.step = arch.core.cores * arch.core.wavelengths
 
+    def bodies(self) -> dict[str, Body]:
+        """What each process that has something to do does for one inner panel of a row pass."""
+        places = self.task.places
+        return {
+            **({"dma.m1": self.m1_pieces} if places.m1_hbm else {}),
+            **({"dma.m2": self.m2_pieces} if places.m2_hbm else {}),
+            "m1": self.m1_fills,
+            "m2": self.m2_fills,
+            "core": self.blocks,
+            "drain": self.drains,
+            **({"dma.out": self.out_pieces} if places.copied else {}),
+        }
+
     # -- loops -----------------------------------------------------------------------------------------------------
     def walk(self, body: Body) -> Program:
         """The loops down to the inner panel around a body."""
@@ -93,18 +103,8 @@ class _Maker:
 
         @cache
         def passes(blocks: int, outer: tuple[bool, bool], first: bool, last: bool) -> Program:
-            return b.loop(t.passes, lambda f, end: panels(blocks, outer, first and f, last and end, f, end))
-
-        def panels(
-            blocks: int, outer: tuple[bool, bool], first: bool, last: bool, first_pass: bool, last_pass: bool
-        ) -> Program:
-            rows = t.last_rows if last_pass else t.rows_a_pass
-            return b.cut(
-                blocks,
-                t.inner,
-                lambda n, f, end: body(
-                    Place(rows, n, blocks, outer[1] and end, *outer, first and f, last and end, first_pass, last_pass, f, end)
-                ),
+            return b.loop(
+                t.passes, lambda f, end: self.inner_panels(body, blocks, outer, (first and f, last and end), (f, end))
             )
 
         def panel(first: bool, last: bool) -> Program:
@@ -113,6 +113,36 @@ class _Maker:
             return b.seq(whole, passes(t.outer[-1], (n == 1, True), first and n == 1, last))
 
         return b.loop(t.heads, panel)
+
+    def walk_passes(self, body: Body) -> list[tuple[int, Program]]:
+        """The row passes of all heads one by one, as (count, program); for operators of one outer panel."""
+        body, t = cache(body), self.t
+
+        def a_pass(first: bool, last: bool, f: bool, end: bool) -> Program:
+            return self.inner_panels(body, t.blocks, (True, True), (first and f, last and end), (f, end))
+
+        runs: list[tuple[int, Program]] = []
+        for head in range(t.heads):
+            first, last = head == 0, head == t.heads - 1
+            runs.append((1, a_pass(first, last, True, t.passes == 1)))
+            runs.append((t.passes - 2, a_pass(first, last, False, False)))
+            if t.passes > 1:
+                runs.append((1, a_pass(first, last, False, True)))
+        return [(count, program) for count, program in runs if count > 0]
+
+    def inner_panels(
+        self, body: Body, blocks: int, outer: tuple[bool, bool], ends: tuple[bool, bool], passes: tuple[bool, bool]
+    ) -> Program:
+        """A row pass: `outer`, `ends`, `passes` say whether it is the first and the last of the outer panels, of all, of its panel."""
+        t = self.t
+        rows = t.last_rows if passes[1] else t.rows_a_pass
+        return self.b.cut(
+            blocks,
+            t.inner,
+            lambda n, f, end: body(
+                Place(rows, n, blocks, outer[1] and end, *outer, ends[0] and f, ends[1] and end, *passes, f, end)
+            ),
+        )
 
     def chunks(self, body: Callable[[int, bool, bool], Program]) -> Program:
         """`body(depth, first, last)` for each K chunk."""

@@ -37,7 +37,8 @@ class Residency:
     """The memory plan of a run. Sizes in bytes.
 
     `resident`: tensors that live in the global SRAM; all others live in HBM. `copied`: units whose output goes to HBM.
-    `claims`, `frees`: of each unit, the region bytes taken at its issue and given back at its retirement.
+    `claims`, `frees`: of each unit, the region bytes taken at its issue and given back at its retirement;
+    `used`: what is taken of the region while the unit runs, one unit at a time.
     """
 
     resident: frozenset[str]
@@ -45,6 +46,7 @@ class Residency:
     spilled: tuple[bool, ...]
     claims: tuple[int, ...]
     frees: tuple[int, ...]
+    used: tuple[int, ...]
     region: int
     m1_staging: int
     m2_staging: int
@@ -115,6 +117,7 @@ def _assemble(
         spilled=tuple(not resident.issuperset(unit.outputs) for unit in units),
         claims=tuple(claims),
         frees=tuple(frees),
+        used=tuple(used),
         region=peak,
         m1_staging=arch.m1_staging + spare // 2,
         m2_staging=arch.m2_staging + spare - spare // 2,

@@ -6,7 +6,7 @@ which are then folded into repeats.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from attrs import frozen
@@ -15,7 +15,8 @@ from lsim.arch import Arch
 from lsim.errors import PlanError
 from lsim.kernel.program import Builder, Program, leaves
 from lsim.plan.edges import Edges, link
-from lsim.plan.gemm import GemmTask, gemm_programs
+from lsim.plan.gemm import GemmTask, gemm_passes, gemm_programs
+from lsim.plan.interleave import chains, interleave
 from lsim.plan.items import Drain, Edge, Issue, Piece, Retire
 from lsim.plan.mappings import Group, mapping
 from lsim.plan.residency import Residency, full_operands, plan_residency, reads_hbm
@@ -37,7 +38,7 @@ class Deps(StrEnum):
 class Plan:
     """What every process will do.
 
-    `programs`: process → program. `starts[process][u]`: the position at which the process begins unit u. `givers`: edge →
+    `programs`: process → program. `ends[process][u]`: the position at which the process has done unit u. `givers`: edge →
     the process that gives its tokens. `prefetched`: weight GEMMs whose weights may be fetched from the start.
     `tilings`: of each GEMM, by name, for its first group.
     """
@@ -48,7 +49,7 @@ class Plan:
     groups: tuple[Group, ...]
     residency: Residency
     programs: Mapping[str, Program]
-    starts: Mapping[str, Sequence[int]]
+    ends: Mapping[str, Sequence[int]]
     givers: Mapping[Edge, str]
     prefetched: int
     tilings: Mapping[str, Tiling]
@@ -70,6 +71,7 @@ class _Planner:
         self.tilings: dict[str, Tiling] = {}
         self._tiled: dict[tuple[object, ...], Tiling] = {}
         self._made: dict[object, dict[str, Program]] = {}
+        self._tasks: dict[int, list[tuple[Group, GemmTask]]] = {}
 
     def plan(self) -> Plan:
         shares = [self._shares(unit) for unit in self.units]
@@ -79,6 +81,9 @@ class _Planner:
         made = [self._unit_programs(i, shares[i], edges) for i in range(len(self.units))]
         for i, programs in enumerate(made):
             self._add_control(i, programs, edges, weights)
+        ends = _ends(made)
+        for first, second in chains(self.units, edges, self.residency, self.arch.controller.window):
+            self._take_turns(first, second, made, ends)
         return Plan(
             trace=self.trace,
             arch=self.arch,
@@ -86,7 +91,7 @@ class _Planner:
             groups=self.mapping.groups,
             residency=self.residency,
             programs=self._join(made),
-            starts=_starts(made),
+            ends=ends,
             givers=edges.givers,
             prefetched=min(self.arch.controller.prefetch, len(weights)),
             tilings=self.tilings,
@@ -144,6 +149,7 @@ class _Planner:
             m2_after=edges.handoff_needs(i, group.name, "m2"),
             hands_over=edges.handoff_gives(i, group.name),
         )
+        self._tasks.setdefault(i, []).append((group, task))
         return self._cached(task, lambda: gemm_programs(task, self.arch, self.builder))
 
     def _vector(self, i: int, unit: Unit, edges: Edges) -> dict[str, Program]:
@@ -186,6 +192,25 @@ class _Planner:
                 if need > room:
                     raise PlanError(f"one transfer of {need} B has to fit its staging area of {room} B ({ring})", place="global_sram")
 
+    def _take_turns(
+        self, first: int, second: int, made: Sequence[dict[str, Program]], ends: Mapping[str, list[int]]
+    ) -> None:
+        """Merges the programs of two GEMMs, pass by pass; the first unit holds the merged ones."""
+        one, other = self._tasks[first], self._tasks[second]
+        if len(one) != 1 or len(other) != 1 or not _same_passes(one[0][1].tiling, other[0][1].tiling):
+            return
+        group = one[0][0]
+        passes = [gemm_passes(task, self.arch, self.builder) for _, task in (one[0], other[0])]
+        count = one[0][1].tiling.heads * one[0][1].tiling.passes
+        idle = [(count, self.builder.empty)]
+        for kind in dict.fromkeys([*passes[0], *passes[1]]):
+            name = group.part(kind)
+            merged = interleave(passes[0].get(kind, idle), passes[1].get(kind, idle), self.arch.controller.lag, self.builder)
+            before = ends[name][first - 1] if first else 0
+            made[first][name] = merged.program
+            made[second].pop(name, None)
+            ends[name][first] = before + merged.first_ends
+
     # -- the controller --------------------------------------------------------------------------------------------
     def _add_control(self, i: int, programs: dict[str, Program], edges: Edges, weights: Sequence[int]) -> None:
         ahead = self.arch.controller.prefetch
@@ -218,15 +243,16 @@ class _Planner:
         return joined
 
 
-def _starts(made: Iterable[Mapping[str, Program]]) -> dict[str, list[int]]:
-    starts: dict[str, list[int]] = {}
-    at: dict[str, int] = {}
-    made = list(made)
-    for name in dict.fromkeys(name for programs in made for name in programs):
-        starts[name], at[name] = [], 0
+def _ends(made: Sequence[Mapping[str, Program]]) -> dict[str, list[int]]:
+    ends: dict[str, list[int]] = {name: [] for programs in made for name in programs}
     for programs in made:
-        for name, column in starts.items():
-            column.append(at[name])
-            if name in programs:
-                at[name] += programs[name].size
-    return starts
+        for name, column in ends.items():
+            before = column[-1] if column else 0
+            column.append(before + (programs[name].size if name in programs else 0))
+    return ends
+
+
+def _same_passes(one: Tiling, other: Tiling) -> bool:
+    """Whether two GEMMs have the same row passes, each done in one outer panel."""
+    passes = [(t.heads, t.rows_a_pass, t.passes, t.last_rows, len(t.outer)) for t in (one, other)]
+    return passes[0] == passes[1] and len(one.outer) == 1

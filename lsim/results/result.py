@@ -131,8 +131,6 @@ class Result:
     def _end(self, unit: int) -> int:
         ends = []
         for process in self.plan.participants[unit]:
-            program = process.removesuffix(".ack")
-            starts = self.plan.starts[program]
-            end = starts[unit + 1] if unit + 1 < len(starts) else self.plan.programs[program].size
-            ends.append(self.timeline.when(self.timeline.parts.index(process), end))
+            done = self.plan.ends[process.removesuffix(".ack")][unit]
+            ends.append(self.timeline.when(self.timeline.parts.index(process), done))
         return max(ends)
