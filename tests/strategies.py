@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from math import prod
 from typing import NamedTuple
 
 from attrs import define, field
@@ -41,7 +43,7 @@ class _Model:
         return self.add(Kind.GEMM, [(weight,), (self.x,)], name, (1, features, self.features, self.tokens), role)
 
     def step(self, name: str, features: int) -> None:
-        self.older = [self.x] if features != self.features else [*self.older, self.x]
+        self.older = [] if features != self.features else [*self.older, self.x]
         self.x, self.features = name, features
 
 
@@ -78,7 +80,54 @@ def _attention(m: _Model, name: str, choice: int) -> None:
     m.step(name, heads * size)
 
 
-STEPS = (_linear, _linear, _vector, _vector, _norm, _attention)
+def _grouped_attention(m: _Model, name: str, choice: int) -> None:
+    """One layer writes Q, K and V; several query heads share a key head; older keys and values may come before the new."""
+    heads, group, size, cached = 1 + choice % 2, 1 + choice % 3, 1 + choice % 4, choice % 5
+    role = Role.KV if cached else Role.ACTIVATION
+    n, rows = m.tokens, heads * size * (group + 2)
+    weight = m.tensor(f"{name}.w", rows, m.features, role=Role.WEIGHT)
+    q = m.tensor(f"{name}.q", heads * group * size, n)
+    k, v = (m.tensor(f"{name}.{x}", heads * size, n, role=role) for x in "kv")
+    fused = Operator(f"{name}.qkv.op", Kind.GEMM, ((weight,), (m.x,)), (q, k, v), 1, rows, m.features, n)
+    m.operators.append(fused)
+    keys, values = [k], [v]
+    if cached:
+        keys.insert(0, m.tensor(f"{name}.k_cache", heads * size, cached, role=Role.KV))
+        values.insert(0, m.tensor(f"{name}.v_cache", heads * size, cached, role=Role.KV))
+    scores = m.add(Kind.GEMM, [(q,), tuple(keys)], f"{name}.s", (heads, n * group, size, n + cached), Role.ACTIVATION)
+    m.add(Kind.SOFTMAX, [(scores,)], f"{name}.p", (heads, n * group, 0, n + cached), Role.ACTIVATION)
+    m.add(Kind.GEMM, [(f"{name}.p",), tuple(values)], name, (heads, n * group, n + cached, size), Role.ACTIVATION)
+    m.step(name, heads * group * size)
+
+
+def _joined(m: _Model, name: str, choice: int) -> None:
+    """A layer of two weights side by side on two activations side by side."""
+    other = m.older[choice % len(m.older)] if m.older else m.x
+    rows, depth = 2 + choice % 7, 2 * m.features
+    weights = tuple(m.tensor(f"{name}.w{i}", n, depth, role=Role.WEIGHT) for i, n in enumerate((1, rows - 1)))
+    m.add(Kind.GEMM, [weights, (m.x, other)], name, (1, rows, depth, m.tokens), Role.ACTIVATION)
+    m.step(name, rows)
+
+
+def _positions(m: _Model, name: str, choice: int) -> None:
+    """A sum with a parameter of full size, or a norm with a gain."""
+    if choice % 2:
+        table = m.tensor(f"{name}.w", m.features, m.tokens, role=Role.WEIGHT)
+        m.add(Kind.RESIDUAL, [(m.x,), (table,)], name, (1, m.features, 0, m.tokens), Role.ACTIVATION)
+    else:
+        gain = m.tensor(f"{name}.w", m.features, role=Role.WEIGHT)
+        m.add(Kind.NORM, [(m.x,), (gain,)], name, (1, m.tokens, 0, m.features), Role.ACTIVATION)
+    m.step(name, m.features)
+
+
+def _embedding(m: _Model, tables: int) -> None:
+    """The tokens' rows of one table or two, summed."""
+    m.tensor("ids", m.tokens, role=Role.INPUT)
+    names = [(m.tensor(f"table{i}.w", 5 + i, m.features, role=Role.WEIGHT),) for i in range(tables)]
+    m.x = m.add(Kind.EMBEDDING, [("ids",), *names], "embedded", (1, m.tokens, 0, m.features), Role.ACTIVATION)
+
+
+STEPS = (_linear, _linear, _vector, _vector, _norm, _attention, _grouped_attention, _joined, _positions)
 
 
 @st.composite
@@ -86,6 +135,9 @@ def traces(draw: st.DrawFn, layers: int = 3, steps: int = 4, size: int = 12) -> 
     """A model of a few layers, each the same few operators; sizes up to `size`."""
     model = _Model(draw, draw(st.integers(1, size)), draw(st.integers(1, size)))
     model.tensor("input", model.features, model.tokens, role=Role.INPUT)
+    tables = draw(st.integers(0, 2))
+    if tables:
+        _embedding(model, tables)
     body = draw(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 99)), min_size=1, max_size=steps))
     for layer in range(draw(st.integers(1, layers))):
         for i, (step, choice) in enumerate(body):
@@ -131,6 +183,7 @@ SETTINGS = _settings(
     act_sram__slot=["18 B", "40 B"],
     act_sram__slots=["1", "2"],
     encoder__sample_rate=["1 GHz", "500 MHz"],
+    broadcast__streams=["1", "2"],
     broadcast__groups=["1"],
     broadcast__propagation=["0 ticks", "2 ticks"],
     broadcast__switch=["0 ticks", "3 ticks"],
@@ -166,7 +219,12 @@ class Machine(NamedTuple):
 
     @property
     def arch(self) -> Arch:
-        return load_arch("lt-b-4bit").with_settings(self.settings).with_ideal(self.ideal)
+        return _base().with_settings(self.settings).with_ideal(self.ideal)
+
+
+@cache
+def _base() -> Arch:
+    return load_arch("lt-b-4bit")
 
 
 @st.composite
@@ -174,5 +232,9 @@ def machines(draw: st.DrawFn, groups: tuple[str, ...] = ("1",)) -> Machine:
     """A small machine; any contention source may be ideal."""
     settings = draw(SETTINGS)
     settings["broadcast.groups"] = draw(st.sampled_from([g for g in groups if int(settings["core.tiles"]) % int(g) == 0]))
+    for side, vectors in (("m1", "rows"), ("m2", "columns")):
+        step = prod(int(settings[f"core.{size}"]) for size in ("cores", vectors, "wavelengths"))
+        if step * int(settings["operands.bits"].split()[0]) > 8 * 16:
+            settings[f"{side}_sram.slot"] = "40 B"
     ideal = draw(st.sets(st.sampled_from(sorted(IDEALS)), max_size=2)) if draw(st.booleans()) else set()
     return Machine(settings, frozenset(ideal))

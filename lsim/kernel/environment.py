@@ -52,6 +52,7 @@ class Environment(simpy.Environment):
         self.sites: list[int] = []  # what each part waits at: a channel's register or a port's index, see `Process`
         self.leaves: list[Any] = []  # the leaf in hand of each process
         self.events = 0
+        self.end = 0  # when the last process with a program finished it
         self.folder = Folder(self) if fold else None
         self.progress: Callable[[], None] | None = None  # called every few thousand events
 
@@ -84,7 +85,7 @@ class Environment(simpy.Environment):
         return not self._queue or self._queue[0][0] > self._now
 
     def run_to_end(self) -> int:
-        """Runs until nothing is left to happen; the last tick. Raises `Deadlock` if a process still has work."""
+        """Runs until nothing is left to happen; the tick at which the last program was done. Raises `Deadlock` if one is not."""
         events = 0
         while self._queue:  # looked up each time: a fold replaces it
             self._now, _, _, event = heappop(self._queue)
@@ -100,7 +101,7 @@ class Environment(simpy.Environment):
         stuck = [p for p in self.processes if not p.finished]
         if stuck:
             raise self._deadlock(stuck)
-        return self._now
+        return self.end
 
     def _deadlock(self, stuck: list[Any]) -> Deadlock:
         lines = []

@@ -58,6 +58,7 @@ class Process:
             if folder is not None and cursor.loop is not None:
                 folder.at_loop_end(place, cursor.loop)
         self.finished = True
+        self.env.end = self.env._now
         self.enter(self.env.labels.code(Label(Kind.IDLE, Cause.DONE)))
 
     def enter(self, code: int) -> None:

@@ -153,7 +153,8 @@ class _Maker:
         """Blocks of an M2 unit and of an act unit in a chunk of this depth."""
         m2 = max(1, self.arch.m2_sram.slot // self.t.groups // packed(self.columns * depth, self.bits))
         act = self.t.gather
-        if self.whole_panel_acts or m2 % act == 0 or act % m2 == 0:
+        unbounded = "act" in self.arch.ideal
+        if self.whole_panel_acts or unbounded or m2 % act == 0 or act % m2 == 0:
             return m2, act
         return (m2 // act * act, act) if m2 > act else (m2, act // m2 * m2)
 

@@ -150,7 +150,7 @@ class _Planner:
             hands_over=edges.handoff_gives(i, group.name),
         )
         self._tasks.setdefault(i, []).append((group, task))
-        return self._cached(task, lambda: gemm_programs(task, self.arch, self.builder))
+        return self._cached(task, lambda: gemm_programs(task, self.arch, self.builder), group.ring_share)
 
     def _vector(self, i: int, unit: Unit, edges: Edges) -> dict[str, Program]:
         first, inner = unit.operators[0], unit.inner
@@ -170,21 +170,21 @@ class _Planner:
         )
         return self._cached(task, lambda: vector_programs(task, self.arch, self.builder))
 
-    def _cached(self, task: object, make: object) -> dict[str, Program]:
+    def _cached(self, task: object, make: object, ring_share: int = 1) -> dict[str, Program]:
         known = self._made.get(task)
         if known is None:
             known = self._made[task] = make()  # type: ignore[operator]
-            self._check_rings(known)
+            self._check_rings(known, ring_share)
         return known
 
-    def _check_rings(self, programs: Mapping[str, Program]) -> None:
+    def _check_rings(self, programs: Mapping[str, Program], share: int) -> None:
         """A unit that is larger than the ring it goes through would wait for ever."""
-        r = self.residency
-        rings = {"dma.m1": r.m1_staging, "dma.m2": r.m2_staging, "dpu.dma": r.dpu_staging}
+        r = self.residency.rings(share)
+        rings = {"dma.m1": r.m1, "dma.m2": r.m2, "dpu.dma": self.residency.dpu_staging}
         for name, program in programs.items():
             for _, item in leaves(program):
                 if isinstance(item, Drain):
-                    need, room, ring = item.room, r.out_staging, "out_staging"
+                    need, room, ring = item.room, r.out, "out_staging"
                 elif isinstance(item, Piece) and name in rings:
                     need, room, ring = item.unit_bytes, rings[name], name
                 else:

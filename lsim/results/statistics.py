@@ -13,7 +13,7 @@ import numpy as np
 from attrs import frozen
 
 from lsim.errors import LawBroken
-from lsim.kernel.labels import Cause, Kind
+from lsim.kernel.labels import Cause, Kind, Label
 from lsim.results.timeline import Ints, Timeline
 
 CAUSES = tuple(Cause)
@@ -68,7 +68,7 @@ class Statistics:
         target = np.array([-1 if label.target is None else label.target for label in t.labels], dtype=np.int64)
         busy = np.array([label.kind is Kind.BUSY for label in t.labels])
         target[busy] = -1
-        cause = np.array([_INDEX[label.cause] if label.cause else -1 for label in t.labels], dtype=np.int64)
+        cause = np.array([_INDEX[_seen_from_outside(label)] if label.cause else -1 for label in t.labels], dtype=np.int64)
         here = np.broadcast_to(np.arange(codes.shape[1]), codes.shape).copy()
         lines = np.arange(codes.shape[0])[:, None]
         for _ in range(codes.shape[1] + 1):
@@ -139,11 +139,12 @@ class Statistics:
         code = codes[lines, speaker]
         shooting = np.array([label.pattern is not None for label in t.labels])[code]
         causes = _by_cause(self._causes[lines, speaker][~shooting], ticks[~shooting])
-        for c in np.unique(code[shooting]).tolist():
-            total = int(ticks[shooting & (code == c)].sum())
-            first = min(cores[int(speaker[shooting & (code == c)][0])])
-            for cause, n in self._shares(c, total, number - first).items():
-                causes[cause] = causes.get(cause, 0) + n
+        for part in mine:  # a label may be spoken by cores of several groups, in which the tile has different places
+            spoken = shooting & (speaker == part)
+            for c in np.unique(code[spoken]).tolist():
+                total = int(ticks[spoken & (code == c)].sum())
+                for cause, n in self._shares(c, total, number - min(cores[part])).items():
+                    causes[cause] = causes.get(cause, 0) + n
         return causes
 
     def _finished(self, codes: Ints) -> Ints:
@@ -161,6 +162,11 @@ class Statistics:
         if rest:
             raise LawBroken("core", self.timeline.end, f"{total} ticks are no whole number of blocks of {pattern.ticks}")
         return {cause.value: blocks * n for cause, n in pattern.split().items() if n}
+
+
+def _seen_from_outside(label: Label) -> Cause | None:
+    """What somebody waits for who waits for this part: of a block its whole time, not what its ticks are spent on."""
+    return label.cause if label.pattern is None else Cause.COMPUTE
 
 
 def _by_cause(causes: Ints, ticks: Ints) -> dict[str, int]:

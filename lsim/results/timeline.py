@@ -39,8 +39,9 @@ class Timeline:
     def of(cls, env: Environment, initial: list[int]) -> Timeline:
         """The timeline of a finished run."""
         entries = np.frombuffer(env.log.records, dtype=np.int64).reshape(-1, 4)
+        entries = entries[: np.searchsorted(entries[:, 0], env.end, side="right")]
         names = tuple(part.name for part in env.parts)
-        return cls(entries, tuple(env.log.folds), names, tuple(env.labels.all), tuple(initial), env._now)
+        return cls(entries, tuple(env.log.folds), names, tuple(env.labels.all), tuple(initial), env.end)
 
     @cached_property
     def fold_rows(self) -> Ints:

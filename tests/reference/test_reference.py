@@ -106,10 +106,11 @@ def test_a_gemm_of_one_block() -> None:
     # t=7   dma.m1.land writes 8 B, one SRAM cycle, [7, 9): staged; m1 reads it [9, 11): full
     # t=10  dma.m2.land asks, the port is free at 11: [11, 13); m2 reads 4 B [13, 15): full
     # t=15  core: one step, F = 1: [15, 16), its sample at 16. The act unit is full at 16 + 5 = 21
-    # t=21  drain writes 8 B [21, 23); dma.out reads them [23, 25), posts to hbm0 [25, 27); ack at 27 + 5 = 32
+    # t=21  drain writes 8 B [21, 23); dma.out reads them [23, 25), posts to hbm0 [25, 27). A write has no latency:
+    #       ack at 27
     result = run(trace(gemm("w", "x", "o", rows=4, depth=2, columns=2)), tiny())
-    assert result.ticks == 32
-    assert result.operators == {"make o": (0, 32)}
+    assert result.ticks == 27
+    assert result.operators == {"make o": (0, 27)}
     assert {part: busy(result, part) for part in result.intervals if busy(result, part)} == {
         "controller": [(0, 4)],
         "dma.m1.land": [(7, 9)],
@@ -228,24 +229,24 @@ TWO_STEPS = trace(
 def test_an_activation_that_spills_goes_through_hbm() -> None:
     # Both in one piece of 8 elements = 8 B: 2 ticks of the global SRAM, 2 of an HBM channel.
     # make x: issue [0, 4); dpu.dma [4, 6) + 5 = 11; land [11, 13); read [13, 15); lanes 8/4 = 2 cycles
-    #   [15, 19); write [19, 21); dpu.out reads [21, 23), posts [23, 25), ack 30: done
-    # make y: issue [30, 34); HBM [34, 36), 41; land [41, 43); read [43, 45); lanes 16/4 = 4 cycles [45, 53);
-    #   write [53, 55); out [55, 57); HBM [57, 59); done 64
+    #   [15, 19); write [19, 21); dpu.out reads [21, 23), posts [23, 25), which is when it is done
+    # make y: issue [25, 29); HBM [29, 31), 36; land [36, 38); read [38, 40); lanes 16/4 = 4 cycles [40, 48);
+    #   write [48, 50); out [50, 52); HBM [52, 54): done
     result = run(TWO_STEPS, tiny(NO_REGION))
-    assert result.operators == {"make x": (0, 30), "make y": (30, 64)}
-    assert busy(result, "dpu.lanes") == [(15, 19), (45, 53)]
-    assert busy(result, "hbm0") == [(4, 6), (23, 25), (34, 36), (57, 59)]
+    assert result.operators == {"make x": (0, 25), "make y": (25, 54)}
+    assert busy(result, "dpu.lanes") == [(15, 19), (40, 48)]
+    assert busy(result, "hbm0") == [(4, 6), (23, 25), (29, 31), (52, 54)]
     assert result.bytes == {
         name: 16 for name in ("dpu.dma", "dpu.dma.land", "dpu.read", "dpu.write", "dpu.out")
     }
-    assert result.ticks == 64
+    assert result.ticks == 54
 
 
 def test_an_activation_that_stays_is_not_copied() -> None:
     # make x as above, but done once written, at 21. make y: issue [21, 25), read [25, 27), lanes [27, 35),
-    # write [35, 37), out [37, 39), HBM [39, 41), ack 46.
+    # write [35, 37), out [37, 39), HBM [39, 41): done.
     result = run(TWO_STEPS, tiny())
-    assert result.operators == {"make x": (0, 21), "make y": (21, 46)}
+    assert result.operators == {"make x": (0, 21), "make y": (21, 41)}
     assert (result.bytes["dpu.dma"], result.bytes["dpu.out"]) == (8, 8)
 
 
@@ -269,13 +270,13 @@ def test_a_softmax_whose_row_is_longer_than_a_slot_is_swept_twice() -> None:
 def test_a_chain_is_one_unit_and_stores_nothing_within() -> None:
     # activation then residual: operands i and j from outside, I = 2, pieces of 16·8/(8·2) = 8 elements: one;
     # 2 cycles an element. HBM 16 B: one piece, 4 ticks: [4, 8), 13; land 16 B, 4 ticks [13, 17); read
-    # [17, 21); lanes 8·2/4 = 4 cycles [21, 29); write 8 B [29, 31); out [31, 33); HBM [33, 35); ack 40.
+    # [17, 21); lanes 8·2/4 = 4 cycles [21, 29); write 8 B [29, 31); out [31, 33); HBM [33, 35): done.
     chain = trace(
         vector(Kind.ACTIVATION, ["i"], "x", rows=4, columns=2),
         vector(Kind.RESIDUAL, ["x", "j"], "y", rows=4, columns=2),
     )
     result = run(chain, tiny())
-    assert result.operators == {"make x": (0, 40), "make y": (0, 40)}
+    assert result.operators == {"make x": (0, 35), "make y": (0, 35)}
     assert (result.bytes["dpu.read"], result.bytes["dpu.write"]) == (16, 8)
 
 

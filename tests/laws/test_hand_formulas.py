@@ -1,0 +1,145 @@
+"""Does a machine of a single real part take the ticks that a formula says? Sizes divide evenly; the formulas are written here."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lsim import Result, load_arch, load_trace, simulate
+from lsim.arch import IDEALS
+from lsim.trace import Kind
+from small import gemm, layers, linear, machine, only, trace, vector
+
+# The small machine: R = 4 rows a pass, Nv = 2 columns, 2 deep a step, 8 deep a chunk; times in ticks of 1 ns.
+R, NV, STEP, CHUNK = 4, 2, 2, 8
+SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40))
+
+
+def up(dividend: int, divisor: int) -> int:
+    return -(-dividend // divisor)
+
+
+def shots(rows: int, depth: int, columns: int) -> int:
+    """Shots of one core: row passes × column blocks × steps, each chunk's rounded up."""
+    chunks = [min(CHUNK, depth - at) for at in range(0, depth, CHUNK)]
+    return up(rows, R) * up(columns, NV) * sum(up(k, STEP) for k in chunks)
+
+
+def core_ticks(result: Result) -> int:
+    return result.parts()["core"].busy
+
+
+@given(SIZES)
+@settings(max_examples=40, deadline=None)
+def test_is_a_gemm_alone_as_long_as_its_shots(sizes: tuple[int, int, int]) -> None:
+    assert simulate(linear(*sizes), machine(IDEALS)).ticks == shots(*sizes)
+
+
+@pytest.mark.parametrize(("heads", "rows", "depth", "columns"), [(1, 8, 8, 4), (3, 4, 16, 2), (2, 12, 24, 10)])
+def test_do_heads_take_their_turns(heads: int, rows: int, depth: int, columns: int) -> None:
+    """Sizes that divide evenly: ⌈N1/R⌉·⌈N2/Nv⌉·H·Σ⌈k/(C·Nλ)⌉."""
+    result = simulate(trace(gemm("q", "k", "s", rows, depth, columns, heads)), machine(IDEALS))
+    assert result.ticks == heads * (rows // R) * (columns // NV) * (depth // STEP)
+
+
+@pytest.mark.parametrize("conversion", [1, 2, 3, 7])
+def test_does_a_shot_that_is_not_integrated_take_a_conversion(conversion: int) -> None:
+    """The first sample is taken after its shot; each next one a conversion later."""
+    arch = only("adc", readout__integrate="1", readout__conversion=f"{conversion} ticks", readout__latency="0 ticks")
+    assert core_ticks(simulate(linear(8, 8, 8), arch)) == 1 + (shots(8, 8, 8) - 1) * conversion
+
+
+@pytest.mark.parametrize(("integrate", "conversion"), [(1, 5), (2, 3), (2, 5), (4, 3), (4, 9)])
+def test_does_a_block_of_four_steps_take_its_samples(integrate: int, conversion: int) -> None:
+    """Groups of A shots, one sample each: a group takes the longer of its shots and a conversion, the very first its shots."""
+    arch = only("adc", readout__integrate=str(integrate), readout__conversion=f"{conversion} ticks", readout__latency="0 ticks")
+    groups = shots(8, 8, 8) // integrate
+    assert core_ticks(simulate(linear(8, 8, 8), arch)) == integrate + (groups - 1) * max(integrate, conversion)
+
+
+@pytest.mark.parametrize(("port", "feed"), [("1 B", 8), ("2 B", 4), ("3 B", 3), ("4 B", 2), ("8 B", 1)])
+@pytest.mark.parametrize("side", ["m1", "m2"])
+def test_does_a_narrow_port_set_the_pace(side: str, port: str, feed: int) -> None:
+    """A step's 2 × 2 operands of 1 B over a port of p B an SRAM cycle of 2 ticks: ⌈4·2/p⌉ ticks a shot."""
+    arch = only("feed", **{f"{side}_sram__port": port})
+    assert simulate(linear(8, 8, 8), arch).ticks == shots(8, 8, 8) * feed
+
+
+def test_is_an_operand_that_stays_not_fed_again() -> None:
+    """Chunks of one step: all blocks of a row pass but the first leave M1 out."""
+    arch = only("feed", m1_sram__port="1 B")
+    assert simulate(linear(8, 2, 8), arch).ticks == 2 * (8 + 3)
+
+
+@pytest.mark.parametrize("readout", [0, 11])
+@pytest.mark.parametrize("propagation", [0, 5])
+def test_does_the_last_result_come_through_readout_and_waveguide(readout: int, propagation: int) -> None:
+    arch = only("adc", "broadcast", readout__latency=f"{readout} ticks", broadcast__propagation=f"{propagation} ticks", readout__conversion="1 tick")
+    assert simulate(linear(8, 8, 8), arch).ticks == shots(8, 8, 8) + readout + propagation
+
+
+@given(st.integers(1, 30), st.integers(1, 12), st.sampled_from([1, 4, 16]), st.sampled_from([1, 3]))
+@settings(max_examples=40, deadline=None)
+def test_does_the_dpu_take_its_cycles(rows: int, columns: int, lanes: int, cycles: int) -> None:
+    """A piece is the rows of a pass that fit a slot of 16 B; each takes ⌈elements·cycles/lanes⌉ DPU cycles of 2 ticks."""
+    arch = only("dpu", dpu__lanes=str(lanes), dpu__softmax=str(cycles))
+    fit = 16 // columns
+    passes = [min(R, rows - at) for at in range(0, rows, R)]
+    pieces = [min(fit, n - at) * columns for n in passes for at in range(0, n, fit)]
+    expected = sum(2 * up(elements * cycles, lanes) for elements in pieces)
+    assert simulate(trace(vector(Kind.SOFTMAX, ["x"], "y", rows, columns)), arch).ticks == expected
+
+
+def test_does_a_row_longer_than_a_slot_take_two_sweeps() -> None:
+    """40 elements: segments of 16, 16 and 8, each twice; 4 lanes, 2 ticks a cycle."""
+    arch = only("dpu", dpu__softmax="1")
+    assert simulate(trace(vector(Kind.SOFTMAX, ["x"], "y", 3, 40)), arch).ticks == 3 * 2 * (4 + 4 + 2) * 2
+
+
+def test_does_each_operator_wait_for_its_issue() -> None:
+    """Each layer is issued when the one before is done."""
+    assert simulate(layers(5, 8, 8), only("dispatch", controller__issue="9 ticks")).ticks == 5 * (9 + shots(8, 8, 8))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_is_a_gemv_behind_its_weights_as_long_as_hbm_says(channels: int) -> None:
+    """Weights of N1·D B at 1 B a tick; a pass has R·D = 32 B: two pieces of 16 B, which turn to the first channel with each pass.
+
+    All is asked for at tick 0, and x, a piece of D B, after the weights: the first channel has ⌈2/channels⌉ pieces of each pass to
+    serve before it, at 16·channels ticks a piece. Then x takes D·channels ticks and the latency, the first pass its shots; and
+    from there the first channel stores the results of a pass, R B, in R·channels ticks: no less than a pass has shots.
+    """
+    rows, depth, latency = 64, 8, 30
+    passes, shots_a_pass = rows // R, depth // STEP
+    arch = only("hbm", hbm__bandwidth="1 GB/s", hbm__channels=str(channels), hbm__latency=f"{latency} ns", hbm__outstanding="64")
+    weights = passes * up(2, channels) * 16 * channels
+    expected = weights + depth * channels + latency + shots_a_pass + passes * R * channels
+    assert simulate(linear(rows, depth, 1), arch).ticks == expected
+
+
+@pytest.mark.parametrize(("rows", "depth"), [(4, 8), (64, 8), (128, 32)])
+def test_is_a_stream_of_weights_bound_by_bandwidth(rows: int, depth: int) -> None:
+    """One channel of 1 B a tick that never rests: four pieces of 16 B in flight are more than the latency of 30 ticks.
+
+    x is made from an input of D B and stays, as does the result: the channel serves D + N1·D B. Then come, beside the
+    bandwidth, the latency of the last piece and the 4 shots of the last chunk.
+    """
+    arch = only("hbm", hbm__bandwidth="1 GB/s", hbm__latency="30 ns", hbm__outstanding="4", controller__m1_ahead="64 KiB")
+    work = trace(
+        vector(Kind.ACTIVATION, ["i"], "x", depth, 1), gemm("w", "x", "y", rows, depth, 1), vector(Kind.SOFTMAX, ["y"], "z", 1, rows)
+    )
+    made = {operator.name: operator for operator in simulate(work, arch).operators}
+    assert made["make y"].end == depth + rows * depth + 30 + CHUNK // STEP
+
+
+@pytest.mark.parametrize("name", ["deit-tiny", "bert-base"])
+def test_is_the_published_machine_with_all_contention_ideal_its_shots(name: str) -> None:
+    """The ideal ladder's last step: LT-B, 4 tiles of 2 cores of 12 × 12 × 12, takes for each GEMM
+    H·⌈N1/48⌉·⌈N2/12⌉·⌈D/24⌉ ticks, one after another (a chunk of 4 KiB is 672 deep, a whole number of steps of 24)."""
+    work = load_trace(name)
+    gemms = [op for op in work.operators if op.is_gemm]
+    expected = sum(op.heads * up(op.rows, 48) * up(op.columns, 12) * up(op.depth, 24) for op in gemms)
+    result = simulate(work, load_arch("lt-b-4bit"), ideal=IDEALS)
+    assert result.ticks == expected
+    assert result.utilization()["core_busy"] <= 1
