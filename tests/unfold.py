@@ -40,7 +40,7 @@ def _changes(result: Result, part: int) -> list[tuple[int, int]]:
             if who == FOLD:
                 fold = folds[code]
                 for k in range(1, fold.count + 1):
-                    emit(fold.first, i, later + k * fold.period)
+                    emit(fold.first, fold.last, later + fold.later(k))
             elif who != CUT and who == part:
                 changes.append((tick + later, code))
 

@@ -110,4 +110,4 @@ class Environment(simpy.Environment):
             target = "nobody" if label.target is None else self.parts[label.target].name
             doing = {Kind.BUSY: "is busy and never ends", Kind.WAIT: f"waits for {target}", Kind.IDLE: f"is idle until {target} gives it work"}
             lines.append(f"{process.name}, at item {process.cursor.n} of {process.cursor.size}, {doing[label.kind]}")
-        return Deadlock(stuck[0].name, self._now, lines)
+        return Deadlock(stuck[0].name, self._now, "nothing can happen any more", lines)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from attrs import frozen
+
 from lsim.kernel.log import Fold
 
 from lsim.kernel.program import Cursor, Loop
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
 WORTH_AN_ANCHOR = 12
 """Items of an iteration from which it is compared with the one before it: for less, the comparison costs more than it saves."""
+
+
+PERIODS_KEPT = 4
+"""Known periods of one loop."""
 
 
 class Anchor:
@@ -75,14 +81,18 @@ def deep_state(env: Environment) -> tuple[Any, ...]:
     )
 
 
-def _periods_ahead(moved: list[tuple[Cursor, int]]) -> int:
-    """How many more periods all programs repeat that moved by `step` in the last one."""
-    limits = sorted((cursor.repeats(cursor.n - step, step), i) for i, (cursor, step) in enumerate(moved))
+Moves = list[tuple[Cursor, int, int]]
+"""(cursor, where the period before began, its length) of each program that moved."""
+
+
+def _periods_ahead(moves: Moves) -> int:
+    """How many more periods all programs repeat."""
+    limits = sorted((cursor.repeats(start, step), i) for i, (cursor, start, step) in enumerate(moves))
     known: list[int] = []
     for limit, i in limits:  # the tightest first: each may reach over its loop's end, but not beyond what is known
         bound = min([*known, limits[-1][0]])
-        cursor, step = moved[i]
-        known.append(limit if limit >= bound else cursor.repeats_beyond(cursor.n - step, step, bound))
+        cursor, start, step = moves[i]
+        known.append(limit if limit >= bound else cursor.repeats_beyond(start, step, bound))
         if not known[-1]:
             return 0
     return min(known, default=0)
@@ -101,6 +111,16 @@ def where(generator: Any) -> tuple[int, ...]:
     return tuple(at)
 
 
+@frozen
+class Period:
+    """A period that was folded before: from the anchor's state to the same state, `ticks` later."""
+
+    anchor: Anchor
+    last: int
+    ticks: int
+    steps: tuple[int, ...]
+
+
 class Folder:
     """The anchors of a run: a stack for each folding process, one anchor for each of its nested loops."""
 
@@ -108,44 +128,79 @@ class Folder:
         self.env = env
         self.folds = 0
         self._stacks: dict[int, dict[tuple[int, int], Anchors]] = {}
+        self._periods: dict[tuple[int, int, int], list[Period]] = {}
 
     def at_loop_end(self, process: int, loop: Loop) -> None:
         """An iteration of a loop of this process ended: fold if the state recurs, else mind the anchors.
 
         Two anchors a loop: the iteration before, as most machines settle into one iteration, and one that is set
-        anew at doubling distances, which finds any period (Brent).
+        anew at doubling distances, which finds any period (Brent). And the periods that the same loop had before: its
+        next instance need not show again what is known.
         """
         stack = self._stacks.setdefault(process, {})
         for inner in [key for key in stack if key[0] > loop.depth]:
             del stack[inner]
         key = loop.depth, loop.phase
         anchors = stack.get(key)
-        if anchors is None or anchors.start != loop.start:
+        if anchors is not None and anchors.start != loop.start:
+            anchors = None
+        if self._recurs(process, loop, anchors):
+            stack.pop(key, None)
+        elif anchors is None:
             stack[key] = Anchors(loop.start, Anchor(self.env))
-            return
-        for anchor in anchors.all():
-            if anchor.matches(self.env) and self._fold(anchor):
-                del stack[key]
-                return
+        else:
+            self._renew(anchors, loop)
+
+    def _renew(self, anchors: Anchors, loop: Loop) -> None:
         anchors.age += 1
         if anchors.age >= anchors.keep:
             anchors.renew(Anchor(self.env))
         elif loop.items >= WORTH_AN_ANCHOR:
             anchors.last = Anchor(self.env)
 
-    def _fold(self, anchor: Anchor) -> bool:
-        env = self.env
-        steps = [p.cursor.n - n for p, n in zip(env.processes, anchor.positions, strict=True)]
-        count = _periods_ahead([(p.cursor, s) for p, s in zip(env.processes, steps, strict=True) if s])
+    def _recurs(self, process: int, loop: Loop, anchors: Anchors | None) -> bool:
+        """Folds if the state is that of an anchor, or one from which a period is known."""
+        env, periods = self.env, self._periods.setdefault((process, loop.body, loop.phase), [])
+        for anchor in anchors.all() if anchors else ():
+            if anchor.matches(env):
+                period = Period(anchor, len(env.log), env._now - anchor.now, self._steps(anchor))
+                if self._fold_anew(period):
+                    periods.insert(0, period)
+                    del periods[PERIODS_KEPT:]
+                    return True
+        return any(period.anchor.matches(env) and self._fold_known(period) for period in periods)
+
+    def _steps(self, anchor: Anchor) -> tuple[int, ...]:
+        return tuple(p.cursor.n - n for p, n in zip(self.env.processes, anchor.positions, strict=True))
+
+    def _fold_anew(self, period: Period) -> bool:
+        """The period has just ended: again, as often as the programs repeat."""
+        moves = [(p.cursor, p.cursor.n - s, s) for p, s in zip(self.env.processes, period.steps, strict=True) if s]
+        return self._fold(period, _periods_ahead(moves))
+
+    def _fold_known(self, period: Period) -> bool:
+        """The period is about to begin, if the work ahead is what it was then."""
+        moves = [
+            (p.cursor, then, s)
+            for p, then, s in zip(self.env.processes, period.anchor.positions, period.steps, strict=True)
+            if s
+        ]
+        if not moves or not all(cursor.equal(then, cursor.n, s + 1) for cursor, then, s in moves):
+            return False
+        return self._fold(period, 1 + _periods_ahead([(cursor, cursor.n, s) for cursor, _, s in moves]))
+
+    def _fold(self, period: Period, count: int) -> bool:
         if count < 1:
             return False
-        period = env._now - anchor.now
-        by_part = [0] * len(env.parts)
-        for process, step in zip(env.processes, steps, strict=True):
-            by_part[process.index] = step
-        env.log.fold(env._now, Fold(anchor.cut, count, period, tuple(by_part)))
-        self._shift(count * period)
-        for process, step in zip(env.processes, steps, strict=True):
+        env, anchor = self.env, period.anchor
+        steps, offsets = [0] * len(env.parts), [0] * len(env.parts)
+        for process, step, then in zip(env.processes, period.steps, anchor.positions, strict=True):
+            steps[process.index], offsets[process.index] = step, process.cursor.n - then
+        shift = env._now - anchor.now
+        fold = Fold(anchor.cut, period.last, count, period.ticks, shift, tuple(steps), tuple(offsets))
+        env.log.fold(env._now, fold)
+        self._shift(count * period.ticks)
+        for process, step in zip(env.processes, period.steps, strict=True):
             if step:
                 process.cursor.skip(count * step)
         self.folds += 1

@@ -21,15 +21,27 @@ FOLD = -2
 
 @frozen
 class Fold:
-    """The entries from `first` up to the fold's own, again, `count` times, each `period` ticks later than the time before.
+    """The entries from `first` up to `last`, again, `count` times.
 
-    `steps[part]` is how far the part's position moves in one period.
+    The first time they happen `shift` ticks later than they are written, and each time after that `period` ticks later than
+    the time before; the position of part p is `offsets[p]` further the first time, and `steps[p]` with each time after.
     """
 
     first: int
+    last: int
     count: int
     period: int
+    shift: int
     steps: tuple[int, ...]
+    offsets: tuple[int, ...]
+
+    def later(self, time: int) -> int:
+        """Ticks by which the stretch happens later than it is written, the `time`-th time (from 1)."""
+        return self.shift + (time - 1) * self.period
+
+    def further(self, part: int, time: int) -> int:
+        """Items of its program by which a part is further then."""
+        return self.offsets[part] + (time - 1) * self.steps[part]
 
 
 class Log:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
+from lsim.errors import LawBroken
 from lsim.kernel.environment import LATE, Environment, Wake
 from lsim.kernel.labels import Cause, Kind, Label
 from lsim.kernel.process import NO_WAIT, Process, Wait
@@ -143,6 +144,8 @@ class Port:
         if not request.posted:
             env.parts[rank].enter(code)
         self.serving.append((rank, code))
+        if len(self.serving) > self.servers:
+            raise LawBroken(self.name, env._now, f"serves {len(self.serving)} at once and has {self.servers} servers")
         env.enter(self.index, self._busy_code(code, counts=request.posted), 0)
 
     def _served(self, wake: Any) -> None:

@@ -126,7 +126,8 @@ def leaves(program: Program, times: int = 1) -> Iterator[tuple[int, Any]]:
 
 
 class Loop(NamedTuple):
-    """A repeat that came round: its depth in the tree, the position it began at, items an iteration.
+    """A repeat that came round: its depth in the tree, the position it began at, items an iteration, and which
+    program that is.
 
     `phase`: 0 at the end of an iteration; in long iterations also how many parts of it are done, so that a loop that
     settles in the middle of an iteration can be folded up to the middle of its last.
@@ -135,6 +136,7 @@ class Loop(NamedTuple):
     depth: int
     start: int
     items: int
+    body: int
     phase: int = 0
 
 
@@ -204,7 +206,7 @@ class Cursor:
         self._run_end, self._run_loop = n + 1, None
         while not isinstance(node, Leaf):
             if isinstance(node, Repeat):
-                loop = Loop(len(path), n - offset, node.body.size)
+                loop = Loop(len(path), n - offset, node.body.size, id(node.body))
                 if isinstance(node.body, Leaf):
                     self._run_end, self._run_loop = n - offset + node.size, loop
                 at, offset = divmod(offset, node.body.size)
@@ -237,6 +239,18 @@ class Cursor:
                 n -= node.starts[i]
                 node = node.parts[i]
         return max(0, (best - step - 1) // step)
+
+    def equal(self, one: int, other: int, items: int) -> bool:
+        """Whether so many items from two positions on are the same."""
+        if one == other:
+            return True
+        same = 0
+        while same < items and max(one, other) + same < self.size:
+            common = _common(self.program, one + same, other + same)
+            if not common:
+                break
+            same += common
+        return same >= items
 
     def repeats_beyond(self, start: int, step: int, enough: int) -> int:
         """The largest such N, or any that is `enough`: compares the work from `start` with that from `start + step`."""

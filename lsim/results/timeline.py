@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lsim.kernel.labels import Label
 from lsim.kernel.log import FOLD, Fold
+from lsim.units import ceil_div
 
 if TYPE_CHECKING:
     from lsim.kernel.environment import Environment
@@ -53,9 +54,9 @@ class Timeline:
         """How often the stretch that begins with each entry happened."""
         weights = _weights(self.fold_rows.tolist(), self.folds)
         steps = np.zeros(len(self.entries) + 1, dtype=np.int64)
-        for row, fold, weight in zip(self.fold_rows.tolist(), self.folds, weights, strict=True):
+        for fold, weight in zip(self.folds, weights, strict=True):
             steps[fold.first] += fold.count * weight
-            steps[row] -= fold.count * weight
+            steps[fold.last] -= fold.count * weight
         return 1 + np.cumsum(steps[:-1])
 
     @cached_property
@@ -93,11 +94,12 @@ class Timeline:
         row = int(rows[at]) if at < len(rows) else high
         before = int(rows[at - 1]) if at > first else low
         for j in self._moving_folds(part, before, min(row, high)):
-            fold, step = self.folds[int(self.entries[j, 2])], self.folds[int(self.entries[j, 2])].steps[part]
-            reach = self._reach(part, fold.first, j) + further
-            again = max(1, -((reach - position) // step))
-            if again <= fold.count:
-                return self._when(part, position, fold.first, j, later + again * fold.period, further + again * step)
+            fold = self.folds[int(self.entries[j, 2])]
+            missing = position - further - fold.further(part, 1) - self._reach(part, fold.first, fold.last)
+            time = 1 + max(0, ceil_div(missing, fold.steps[part]))
+            if time <= fold.count:
+                moved = further + fold.further(part, time)
+                return self._when(part, position, fold.first, fold.last, later + fold.later(time), moved)
         return int(self.entries[row, 0]) + later if row < high else None
 
     def _moving_folds(self, part: int, low: int, high: int) -> list[int]:
@@ -113,19 +115,23 @@ class Timeline:
         folds = self._moving_folds(part, max(row, low), high)
         if folds:
             fold = self.folds[int(self.entries[folds[-1], 2])]
-            return self._reach(part, fold.first, folds[-1]) + fold.count * fold.steps[part]
+            return self._reach(part, fold.first, fold.last) + fold.further(part, fold.count)
         return int(self.entries[row, 3])
 
 
 def _weights(rows: list[int], folds: tuple[Fold, ...]) -> list[int]:
     """How often each fold itself happened: once, and again with every later fold that spans it."""
     weights = [0] * len(folds)
-    open_folds: list[tuple[int, int]] = []  # (−first, count·weight) of later folds that may span this one
+    below: list[tuple[int, int, int]] = []  # (−last, −first, count·weight) of later folds whose stretch lies further down
+    open_folds: list[tuple[int, int]] = []  # (−first, count·weight) of those whose stretch may span this one
     spanning = 1
     for i in range(len(folds) - 1, -1, -1):
+        while below and -below[0][0] > rows[i]:
+            _, first, weight = heappop(below)
+            heappush(open_folds, (first, weight))
+            spanning += weight
         while open_folds and -open_folds[0][0] > rows[i]:
             spanning -= heappop(open_folds)[1]
         weights[i] = spanning
-        heappush(open_folds, (-folds[i].first, folds[i].count * spanning))
-        spanning += folds[i].count * spanning
+        heappush(below, (-folds[i].last, -folds[i].first, folds[i].count * spanning))
     return weights
