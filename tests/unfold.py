@@ -30,22 +30,27 @@ def busy_intervals(result: Result) -> dict[str, list[tuple[int, int]]]:
     }
 
 
-def _changes(result: Result, part: int) -> list[tuple[int, int]]:
+def records(result: Result, part: int) -> list[tuple[int, int, int]]:
+    """Every record of a part, folds undone: (tick, code, items of its program done)."""
     entries, folds = result.timeline.entries.tolist(), result.timeline.folds
-    changes: list[tuple[int, int]] = []
+    found: list[tuple[int, int, int]] = []
 
-    def emit(low: int, high: int, later: int) -> None:
+    def emit(low: int, high: int, later: int, further: int) -> None:
         for i in range(low, high):
-            tick, who, code, _ = entries[i]
+            tick, who, code, position = entries[i]
             if who == FOLD:
                 fold = folds[code]
                 for k in range(1, fold.count + 1):
-                    emit(fold.first, fold.last, later + fold.later(k))
+                    emit(fold.first, fold.last, later + fold.later(k), further + fold.further(part, k))
             elif who != CUT and who == part:
-                changes.append((tick + later, code))
+                found.append((tick + later, code, position + further))
 
-    emit(0, len(entries), 0)
-    return changes
+    emit(0, len(entries), 0, 0)
+    return found
+
+
+def _changes(result: Result, part: int) -> list[tuple[int, int]]:
+    return [(tick, code) for tick, code, _ in records(result, part)]
 
 
 def _divided(result: Result, label: Label, start: int, end: int) -> list[Interval]:

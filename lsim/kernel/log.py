@@ -49,17 +49,23 @@ class Log:
 
     def __init__(self) -> None:
         self.records = array("q")
+        self.latest: list[int] = []  # the last entries, still in a list: faster to add to, larger to keep
         self.folds: list[Fold] = []
 
     def __len__(self) -> int:
-        return len(self.records) // 4
+        return (len(self.records) + len(self.latest)) // 4
+
+    def store(self) -> None:
+        """Moves the latest entries to where they are kept."""
+        self.records.extend(self.latest)
+        self.latest.clear()
 
     def cut(self, tick: int) -> int:
         """The index of a new cut."""
-        self.records.extend((tick, CUT, 0, 0))
+        self.latest += (tick, CUT, 0, 0)
         return len(self) - 1
 
     def fold(self, tick: int, fold: Fold) -> None:
-        self.records.extend((tick, FOLD, len(self.folds), 0))
+        self.latest += (tick, FOLD, len(self.folds), 0)
         self.folds.append(fold)
         self.cut(tick + fold.count * fold.period)

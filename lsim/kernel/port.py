@@ -54,7 +54,9 @@ class Port:
         self._last = -1  # rank granted last
         self._asked = False
         self._order = 0
-        self._busy_codes: dict[tuple[int, bool], int] = {}
+        self._shown: dict[int, int] = {}  # code of a request → the port's while it serves it
+        self._counted: dict[int, int] = {}  # the same for posted requests, whose amounts the port counts
+        self._callback = self._served
         env.ports.append(self)
 
     # -- what parts do -------------------------------------------------------------------------------------------------
@@ -65,6 +67,7 @@ class Port:
             return NO_WAIT
         env = self.env
         wake = Wake(env, (process.index, self.index))
+        wake.callbacks.append(self._callback)
         request = Request(env._now, process.index, 0, ticks, code, wake, False)
         env.sites[process.index] = self.index
         if self._free and not self.queue and env.is_last_of_tick():
@@ -77,7 +80,7 @@ class Port:
     def post(self, process: Process, ticks: int, code: int, done: Callable[[Any], None]) -> None:
         """Leaves a request and goes on; `done` is called when it has been served."""
         wake = Wake(self.env, (process.index, self.index))
-        wake.callbacks.append(done)
+        wake.callbacks += (self._callback, done)
         self._add(Request(self.env._now, process.index, 0, ticks, code, wake, True))
 
     def acquire(self, process: Process, code: int) -> Wait:
@@ -136,17 +139,17 @@ class Port:
         env, rank, code = self.env, request.rank, request.code
         self._free -= 1
         self._last = rank
-        if request.ticks is None:
-            env.fire(request.wake)
-        else:
-            request.wake.callbacks.insert(0, self._served)
-            env.fire(request.wake, request.ticks)
+        env.fire(request.wake, request.ticks or 0)
+        shown = self._counted if request.posted else self._shown
+        busy = shown.get(code)
+        if busy is None:
+            busy = shown[code] = self._busy_code(code, counts=request.posted)
         if not request.posted:
             env.parts[rank].enter(code)
         self.serving.append((rank, code))
         if len(self.serving) > self.servers:
             raise LawBroken(self.name, env._now, f"serves {len(self.serving)} at once and has {self.servers} servers")
-        env.enter(self.index, self._busy_code(code, counts=request.posted), 0)
+        env.enter(self.index, busy, 0)
 
     def _served(self, wake: Any) -> None:
         self._end(wake.owner[0])
@@ -174,12 +177,8 @@ class Port:
 
     def _busy_code(self, code: int, counts: bool) -> int:
         """The busy state that says whom the port serves; a posted request's amounts are counted with it."""
-        busy = self._busy_codes.get((code, counts))
-        if busy is None:
-            label = self.env.labels.all[code]
-            busy = self.env.labels.code(Label(Kind.BUSY, label.cause, amounts=label.amounts if counts else ()))
-            self._busy_codes[code, counts] = busy
-        return busy
+        label = self.env.labels.all[code]
+        return self.env.labels.code(Label(Kind.BUSY, label.cause, amounts=label.amounts if counts else ()))
 
     # -- what folding sees ---------------------------------------------------------------------------------------------
     def state(self, now: int) -> tuple[Any, ...]:

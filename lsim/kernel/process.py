@@ -33,6 +33,7 @@ class Process:
         self.env, self.name = env, name
         self.cursor = Cursor(program)
         self.finished = False
+        self._write = env.log.latest.extend
         self.index = env.add_part(self, Label(Kind.IDLE, Cause.DONE))
         self.place = len(env.processes)
         env.processes.append(self)
@@ -65,7 +66,7 @@ class Process:
         """Enters a state now."""
         env = self.env
         env.states[self.index] = code
-        env.log.records.extend((env._now, self.index, code, self.cursor.n))
+        self._write((env._now, self.index, code, self.cursor.n))
 
     def take(self, channel: Channel, count: int = 1) -> Wait:
         """Takes tokens, waiting until there are enough."""

@@ -140,6 +140,9 @@ class Loop(NamedTuple):
     phase: int = 0
 
 
+WORTH_FOLDING = 16
+"""Items of a whole loop from which folding it is tried: to look for a period costs about as much as a few items."""
+
 LONG = 1000
 """Items of an iteration from which its parts are phases of their own."""
 
@@ -206,7 +209,8 @@ class Cursor:
         self._run_end, self._run_loop = n + 1, None
         while not isinstance(node, Leaf):
             if isinstance(node, Repeat):
-                loop = Loop(len(path), n - offset, node.body.size, id(node.body))
+                worth = node.size >= WORTH_FOLDING
+                loop = Loop(len(path), n - offset, node.body.size, id(node.body)) if worth else None
                 if isinstance(node.body, Leaf):
                     self._run_end, self._run_loop = n - offset + node.size, loop
                 at, offset = divmod(offset, node.body.size)

@@ -13,12 +13,13 @@ class Channel:
     A taker that waits on a channel of work not yet issued is idle, on any other it is waiting.
     """
 
-    __slots__ = ("_need", "_wake", "code", "env", "giver", "idle", "index", "initial")
+    __slots__ = ("_need", "_registers", "_wake", "code", "env", "giver", "idle", "index", "initial")
 
     def __init__(self, env: Environment, count: int = 0, idle: bool = False) -> None:
         self.env, self.idle = env, idle
         self.index, self.initial = env.register(count), count
         self.giver = -1
+        self._registers = env.registers
         env.channels.append(self)
         self.code = -1
         self._wake: Wake | None = None
@@ -29,7 +30,7 @@ class Channel:
         self.code = self.env.labels.code(Label(Kind.IDLE if self.idle else Kind.WAIT, target=part))
 
     def try_take(self, count: int) -> bool:
-        registers = self.env.registers
+        registers = self._registers
         if registers[self.index] < count:
             return False
         registers[self.index] -= count
@@ -46,7 +47,7 @@ class Channel:
         return self._wake is not None
 
     def give(self, count: int = 1) -> None:
-        registers = self.env.registers
+        registers = self._registers
         registers[self.index] += count
         wake = self._wake
         if wake is not None and registers[self.index] >= self._need:

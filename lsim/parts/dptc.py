@@ -5,7 +5,7 @@ from __future__ import annotations
 from lsim.arch import Arch
 from lsim.kernel.flight import Delay
 from lsim.kernel.labels import Cause, Kind, Label
-from lsim.kernel.process import Process, Run
+from lsim.kernel.process import Process, Run, Wait
 from lsim.kernel.tokens import Channel
 from lsim.parts.broadcast import Broadcast
 from lsim.parts.readout import Pattern
@@ -29,10 +29,12 @@ class Core(Process):
     act_full: Channel
     readout: Delay
     broadcast: Broadcast | None
+    conversion: int  # ticks between samples
     adc_ready: int  # deadline: when the ADC has finished its last sample
 
     def add_parts(self) -> None:
         """Parts that come with the core."""
+        self.conversion = self.arch.conversion_ticks
 
     def work(self, item: Block) -> Run:
         if item.go:
@@ -55,13 +57,13 @@ class Core(Process):
         if item.gives_act:
             self.readout.send(self.act_full)
 
-    def shoot(self, item: Block) -> Run:
+    def shoot(self, item: Block) -> Run | Wait:
         """The shots of a block, to its last sample."""
         env = self.env
         carry = max(0, env.deadlines[self.adc_ready] - env._now)
         ticks, code = self.block(item, carry)
-        yield from self.spend(ticks, code)
-        env.deadlines[self.adc_ready] = env._now + self.arch.conversion_ticks
+        env.deadlines[self.adc_ready] = env._now + ticks + self.conversion
+        return self.spend(ticks, code)
 
     def block(self, item: Block, carry: int) -> tuple[int, int]:
         """Ticks of a block, and the code that says so."""
