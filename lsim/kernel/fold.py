@@ -90,7 +90,7 @@ def _periods_ahead(moves: Moves) -> int:
     limits = sorted((cursor.repeats(start, step), i) for i, (cursor, start, step) in enumerate(moves))
     known: list[int] = []
     for limit, i in limits:  # the tightest first: each may reach over its loop's end, but not beyond what is known
-        bound = min([*known, limits[-1][0]])
+        bound = min(known, default=limits[-1][0] + 2)
         cursor, start, step = moves[i]
         known.append(limit if limit >= bound else cursor.repeats_beyond(start, step, bound))
         if not known[-1]:
