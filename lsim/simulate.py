@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from lsim.arch import Arch
 from lsim.errors import InputError
 from lsim.kernel.environment import Environment
+from lsim.parts.dptc import Core
 from lsim.parts.machine import Machine
 from lsim.parts.shots import ShotCore
-from lsim.parts.dptc import Core
 from lsim.plan.schedule import Deps, plan
 from lsim.results import laws
 from lsim.results.result import Result
@@ -44,7 +44,9 @@ def simulate(
     if step not in STEPS:
         raise InputError(f"{step!r} is not a step", place="--step", known=STEPS, given=step)
     if deps not in list(Deps):
-        raise InputError(f"{deps!r} is not a dependency policy", place="--deps", known=[d.value for d in Deps], given=deps)
+        raise InputError(
+            f"{deps!r} is not a dependency policy", place="--deps", known=[d.value for d in Deps], given=deps
+        )
     arch = arch.with_ideal(ideal)
     begin = time.process_time()
     planned = plan(trace, arch, mapping, Deps(deps))

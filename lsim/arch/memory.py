@@ -24,7 +24,9 @@ class GlobalSram:
     arbitration: str = choice("which waiting transaction a group serves next", ARBITRATIONS)
     m1_staging: int = number("set aside, at least, for M1 operands from HBM", SIZE, low=0)
     m2_staging: int = number("set aside, at least, for M2 operands from HBM", SIZE, low=0)
-    out_staging: int = number("set aside for results on their way to HBM, half for the tiles and half for the DPU", SIZE, low=0)
+    out_staging: int = number(
+        "set aside for results on their way to HBM, half for the tiles and half for the DPU", SIZE, low=0
+    )
     dpu_staging: int = number("set aside for what the DPU reads from HBM", SIZE, low=0)
     psum_staging: int = number("set aside for partial sums that leave the tiles and come back", SIZE, low=0)
 

@@ -145,7 +145,9 @@ class Machine:
     @property
     def live_capacity(self) -> int:
         """Bytes of the global SRAM for live activations: what the staging areas leave."""
-        return self._unless("capacity", self.global_sram.capacity - sum(self.global_sram.staging), UNBOUNDED_BYTES)
+        return self._unless(
+            "capacity", self.global_sram.capacity - sum(self.global_sram.staging), UNBOUNDED_BYTES
+        )
 
     @property
     def m1_staging(self) -> int:

@@ -51,7 +51,9 @@ class Environment(simpy.Environment):
         self.registers: list[int] = []
         self.channels: list[Any] = []
         self.deadlines: list[int] = []
-        self.sites: list[int] = []  # what each part waits at: a channel's register or a port's index, see `Process`
+        self.sites: list[
+            int
+        ] = []  # what each part waits at: a channel's register or a port's index, see `Process`
         self.leaves: list[Any] = []  # the leaf in hand of each process
         self.events = 0
         self.end = 0  # when the last process with a program finished it
@@ -108,12 +110,12 @@ class Environment(simpy.Environment):
         """Handles at most so many events."""
         events = 0
         while self._queue and events < most:  # looked up each time: a fold replaces it
-            self._now, _, _, event = heappop(self._queue)
+            self._now, _, _, event = heappop(self._queue)  # type: ignore[assignment]
             callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
-            for callback in callbacks:  # type: ignore[union-attr]
+            for callback in callbacks:
                 callback(event)
             if not event._ok:
-                raise event._value  # type: ignore[misc]
+                raise event._value
             events += 1
         self.events += events
 
@@ -122,6 +124,12 @@ class Environment(simpy.Environment):
         for process in stuck:
             label = self.labels.all[self.states[process.index]]
             target = "nobody" if label.target is None else self.parts[label.target].name
-            doing = {Kind.BUSY: "is busy and never ends", Kind.WAIT: f"waits for {target}", Kind.IDLE: f"is idle until {target} gives it work"}
-            lines.append(f"{process.name}, at item {process.cursor.n} of {process.cursor.size}, {doing[label.kind]}")
+            doing = {
+                Kind.BUSY: "is busy and never ends",
+                Kind.WAIT: f"waits for {target}",
+                Kind.IDLE: f"is idle until {target} gives it work",
+            }
+            lines.append(
+                f"{process.name}, at item {process.cursor.n} of {process.cursor.size}, {doing[label.kind]}"
+            )
         return Deadlock(stuck[0].name, self._now, "nothing can happen any more", lines)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from lsim.kernel.log import Fold
-
 from lsim.kernel.program import Cursor, Loop
 
 if TYPE_CHECKING:
@@ -73,7 +72,9 @@ class Anchors:
 def deep_state(env: Environment) -> tuple[Any, ...]:
     """What the lists of states and registers do not hold, relative to now."""
     now = env._now
-    heap = [(t - now, priority, getattr(event, "owner", None)) for t, priority, _, event in sorted(env._queue, key=_when)]  # type: ignore[attr-defined]
+    heap = [
+        (t - now, rank, getattr(event, "owner", None)) for t, rank, _, event in sorted(env._queue, key=_when)
+    ]
     return (
         heap,
         [max(0, t - now) for t in env.deadlines],
@@ -89,7 +90,10 @@ def _periods_ahead(moves: Moves) -> int:
     """How many more periods all programs repeat."""
     limits = sorted((cursor.repeats(start, step), i) for i, (cursor, start, step) in enumerate(moves))
     known: list[int] = []
-    for limit, i in limits:  # the tightest first: each may reach over its loop's end, but not beyond what is known
+    for (
+        limit,
+        i,
+    ) in limits:  # the tightest first: each may reach over its loop's end, but not beyond what is known
         bound = min(known, default=limits[-1][0] + 2)
         cursor, start, step = moves[i]
         known.append(limit if limit >= bound else cursor.repeats_beyond(start, step, bound))
@@ -98,7 +102,7 @@ def _periods_ahead(moves: Moves) -> int:
     return min(known, default=0)
 
 
-def _when(entry: tuple[int, int, int, object]) -> tuple[int, int, int]:
+def _when(entry: Any) -> Any:
     return entry[:3]
 
 
@@ -175,7 +179,9 @@ class Folder:
 
     def _fold_anew(self, period: Period) -> bool:
         """The period has just ended: again, as often as the programs repeat."""
-        moves = [(p.cursor, p.cursor.n - s, s) for p, s in zip(self.env.processes, period.steps, strict=True) if s]
+        moves = [
+            (p.cursor, p.cursor.n - s, s) for p, s in zip(self.env.processes, period.steps, strict=True) if s
+        ]
         return self._fold(period, _periods_ahead(moves))
 
     def _fold_known(self, period: Period) -> bool:

@@ -25,7 +25,9 @@ class Request:
 
     __slots__ = ("code", "order", "posted", "rank", "tick", "ticks", "wake")
 
-    def __init__(self, tick: int, rank: int, order: int, ticks: int | None, code: int, wake: Wake, posted: bool) -> None:
+    def __init__(
+        self, tick: int, rank: int, order: int, ticks: int | None, code: int, wake: Wake, posted: bool
+    ) -> None:
         self.tick, self.rank, self.order = tick, rank, order
         self.ticks, self.code, self.wake, self.posted = ticks, code, wake, posted
 
@@ -148,7 +150,9 @@ class Port:
             env.parts[rank].enter(code)
         self.serving.append((rank, code))
         if len(self.serving) > self.servers:
-            raise LawBroken(self.name, env._now, f"serves {len(self.serving)} at once and has {self.servers} servers")
+            raise LawBroken(
+                self.name, env._now, f"serves {len(self.serving)} at once and has {self.servers} servers"
+            )
         env.enter(self.index, busy, 0)
 
     def _served(self, wake: Any) -> None:

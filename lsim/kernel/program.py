@@ -16,10 +16,13 @@ class Leaf:
     """One item of work; the machine treats all occurrences of a leaf alike."""
 
     __slots__ = ("item",)
-    size = 1
 
     def __init__(self, item: Any) -> None:
         self.item = item
+
+    @property
+    def size(self) -> int:
+        return 1
 
 
 class Repeat:
@@ -28,7 +31,8 @@ class Repeat:
     __slots__ = ("body", "count", "size")
 
     def __init__(self, count: int, body: Program) -> None:
-        self.count, self.body, self.size = count, body, count * body.size
+        self.count, self.body = count, body
+        self.size: int = count * body.size
 
 
 class Seq:
@@ -163,7 +167,9 @@ class Cursor:
         self.item: Any = None
         self._run_loop: Loop | None = None
         self._run_end = 0
-        self._path: list[list[Any]] = []  # [node, which iteration or part, its Loop] from the root to above the leaf
+        self._path: list[
+            list[Any]
+        ] = []  # [node, which iteration or part, its Loop] from the root to above the leaf
         self._enter(program, 0)
 
     def advance(self) -> None:
@@ -271,7 +277,12 @@ def _common(program: Program, one: int, other: int) -> int:
     """Length of the largest stretch of loop iterations that begins at both positions; 0 if their items differ."""
     here = {id(body): count for body, count in _beginning_at(program, one)}
     return max(
-        (min(count, here[id(body)]) * body.size for body, count in _beginning_at(program, other) if id(body) in here), default=0
+        (
+            min(count, here[id(body)]) * body.size
+            for body, count in _beginning_at(program, other)
+            if id(body) in here
+        ),
+        default=0,
     )
 
 

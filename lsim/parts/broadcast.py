@@ -38,6 +38,10 @@ class Broadcast:
 
     def release(self, core: Process) -> None:
         registers = self.env.registers
-        held = next(s for s, taken in enumerate(self._taken) if registers[taken] and registers[self._points_to[s]] == core.index)
+        held = next(
+            s
+            for s, taken in enumerate(self._taken)
+            if registers[taken] and registers[self._points_to[s]] == core.index
+        )
         registers[self._taken[held]] = 0
         self.port.release(core)

@@ -64,7 +64,10 @@ class DmaLand(Process):
 class DmaOut(Process):
     """Stores results: reads them from the global SRAM and posts them to HBM."""
 
-    remembers = ("reads", "moves",)
+    remembers = (
+        "reads",
+        "moves",
+    )
     hbm: Hbm
     sram: GlobalSram
     flights: Flights

@@ -69,7 +69,12 @@ class Core(Process):
         """Ticks of a block, and the code that says so."""
         readout = self.arch.readout
         pattern = Pattern(item.steps, item.feed, readout.integrate, self.arch.conversion_ticks, carry)
-        label = Label(Kind.BUSY, Cause.COMPUTE, amounts=amounts(item, self.arch), pattern=(pattern, active_tiles(item, self.arch)))
+        label = Label(
+            Kind.BUSY,
+            Cause.COMPUTE,
+            amounts=amounts(item, self.arch),
+            pattern=(pattern, active_tiles(item, self.arch)),
+        )
         return pattern.ticks, self.env.labels.code(label)
 
 

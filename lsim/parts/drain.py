@@ -12,7 +12,10 @@ from lsim.plan.items import Drain, Edge
 class Drainer(Process):
     """Empties one full slot after another. The DPU's output buffers are emptied the same way."""
 
-    remembers = ("fetches", "moves",)
+    remembers = (
+        "fetches",
+        "moves",
+    )
     cause: Cause
     buffer: str
     sram: GlobalSram

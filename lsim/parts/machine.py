@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lsim.arch import Arch
 from lsim.kernel.environment import Environment
 from lsim.kernel.flight import Delay
 from lsim.kernel.labels import Cause
@@ -15,8 +14,8 @@ from lsim.kernel.tokens import Channel
 from lsim.parts.broadcast import Broadcast
 from lsim.parts.controller import Controller, Retirement
 from lsim.parts.dma import DmaAck, DmaIssue, DmaLand, DmaOut
-from lsim.parts.dpu import DpuLanes
 from lsim.parts.dptc import Core
+from lsim.parts.dpu import DpuLanes
 from lsim.parts.drain import Drainer
 from lsim.parts.hbm import Hbm
 from lsim.parts.operand_sram import Filler
@@ -92,7 +91,9 @@ class Machine:
 
     def _readout(self, group: Group) -> Delay:
         ticks = self.arch.readout_latency + self.arch.propagation_ticks
-        return Delay(self.env, group.part("readout"), ticks, self.processes[group.part("core")], Cause.READOUT)
+        return Delay(
+            self.env, group.part("readout"), ticks, self.processes[group.part("core")], Cause.READOUT
+        )
 
     # -- wires -----------------------------------------------------------------------------------------------------
     def _wire(self) -> None:
@@ -113,7 +114,14 @@ class Machine:
     def _wire_controller(self) -> None:
         window = self._channel("retire", self.arch.controller.window)
         region = self._channel("retire", self.plan.residency.region)
-        self._set("controller", window=window, region=region, prefetch=self.prefetch, go=self.go, issue_ticks=self.arch.issue_ticks)
+        self._set(
+            "controller",
+            window=window,
+            region=region,
+            prefetch=self.prefetch,
+            go=self.go,
+            issue_ticks=self.arch.issue_ticks,
+        )
         self._set("retire", window=window, region=region)
 
     def _wire_group(self, group: Group) -> None:
@@ -127,7 +135,12 @@ class Machine:
         act_full = Channel(self.env)
         act_full.given_by(self.readouts[group.name].index)
         self._set(
-            part("core"), act_free=act_free, act_full=act_full, readout=self.readouts[group.name], broadcast=self.broadcast, go=self._go(part("core"))
+            part("core"),
+            act_free=act_free,
+            act_full=act_full,
+            readout=self.readouts[group.name],
+            broadcast=self.broadcast,
+            go=self._go(part("core")),
         )
         self._set(part("drain"), free=act_free, full=act_full)
         self._wire_dma_out(part("drain"), part("dma.out"), rings.out)
@@ -148,7 +161,15 @@ class Machine:
         issue, land, filler = part(dma), part(f"{dma}.land"), part(filler)
         flights, credits = self.hbm.reads(), self._channel(land, self.arch.hbm_outstanding)
         ring, staged, window = self._channel(filler, room), self._channel(land), self._channel(filler, ahead)
-        self._set(issue, flights=flights, credits=credits, ring=ring, ahead=window, go=self._go(issue), prefetch=self.prefetch)
+        self._set(
+            issue,
+            flights=flights,
+            credits=credits,
+            ring=ring,
+            ahead=window,
+            go=self._go(issue),
+            prefetch=self.prefetch,
+        )
         self._set(land, flights=flights, credits=credits, staged=staged)
         flights.connect(self.processes[issue], self.processes[land])
         self._set(filler, staged=staged, ring=ring, ahead=window, go=self._go(filler))

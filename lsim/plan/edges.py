@@ -112,7 +112,9 @@ def _producers(units: Sequence[Unit]) -> list[list[int]]:
     return [list(dict.fromkeys(made[t] for t in unit.reads if t in made)) for unit in units]
 
 
-def _templates(trace: Trace, units: Sequence[Unit], residency: Residency, producers: Sequence[Sequence[int]]) -> list[int]:
+def _templates(
+    trace: Trace, units: Sequence[Unit], residency: Residency, producers: Sequence[Sequence[int]]
+) -> list[int]:
     """Of each unit, its place in the first of the equal stretches it belongs to."""
     consumers: list[list[int]] = [[] for _ in units]
     for j, made in enumerate(producers):
@@ -136,7 +138,14 @@ def _templates(trace: Trace, units: Sequence[Unit], residency: Residency, produc
 
 def _shape(trace: Trace, unit: Unit, residency: Residency) -> Hashable:
     return tuple(
-        (o.kind, o.heads, o.rows, o.depth, o.columns, tuple(reads_hbm(operand, residency.resident) for operand in o.operands))
+        (
+            o.kind,
+            o.heads,
+            o.rows,
+            o.depth,
+            o.columns,
+            tuple(reads_hbm(operand, residency.resident) for operand in o.operands),
+        )
         for o in unit.operators
     )
 
@@ -153,7 +162,11 @@ def _aligned(trace: Trace, producer: Unit, unit: Unit, mapping: Mapping) -> bool
         whole = op.depth == before.columns and set(op.operands[0]) == made
         return whole and not made & set(op.operands[1]) and _on_all_tiles(trace, unit, mapping)
     full = [o for operator in unit.operators for o in full_operands(trace, operator)]
-    return op.columns == before.columns and made in [set(o) for o in full] and all(set(o) == made or not made & set(o) for o in full)
+    return (
+        op.columns == before.columns
+        and made in [set(o) for o in full]
+        and all(set(o) == made or not made & set(o) for o in full)
+    )
 
 
 def _on_all_tiles(trace: Trace, unit: Unit, mapping: Mapping) -> bool:
@@ -161,7 +174,9 @@ def _on_all_tiles(trace: Trace, unit: Unit, mapping: Mapping) -> bool:
     return len(shares) == 1 and shares[0][0] is mapping.groups[0]
 
 
-def _hand_over(edges: Edges, trace: Trace, units: Sequence[Unit], mapping: Mapping, template: Sequence[int]) -> None:
+def _hand_over(
+    edges: Edges, trace: Trace, units: Sequence[Unit], mapping: Mapping, template: Sequence[int]
+) -> None:
     """When tiles change groups, the new group's fillers wait until the old group's results have left."""
     holder: dict[int, tuple[int, str]] = {}  # tile → (unit, group) that used it last
     by_name = {group.name: group for group in mapping.groups}

@@ -6,38 +6,17 @@ Loops, outermost first: head, outer panel, row pass, inner panel, K chunk, colum
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from lsim.arch import Arch
 from lsim.kernel.program import Builder, Program
-from lsim.plan.items import Block, Drain, Edge, Fill, Piece
+from lsim.plan.items import Block, Drain, Edge, Fill
+from lsim.plan.loops import Body, Loops, Place
 from lsim.plan.residency import packed
 from lsim.plan.tiling import Places, Tiling
+from lsim.plan.transfers import pieces
 from lsim.units import ceil_div
-
-
-@frozen
-class Place:
-    """One inner panel of one row pass: its rows and blocks, the blocks of its outer panel, whether its last block is the operator's edge, and where
-    in the loops it stands (`first`, `last` of the operator; of the passes of an outer panel; of the inner panels of a pass)."""
-
-    rows: int
-    blocks: int
-    outer: int
-    edge: bool
-    first_outer: bool
-    last_outer: bool
-    first: bool
-    last: bool
-    first_pass: bool
-    last_pass: bool
-    first_inner: bool
-    last_inner: bool
-
-
-Body = Callable[[Place], Program]
 
 
 @frozen
@@ -74,12 +53,12 @@ def gemm_passes(task: GemmTask, arch: Arch, builder: Builder) -> dict[str, list[
     return {name: maker.walk_passes(body) for name, body in maker.bodies().items()}
 
 
-class _Maker:
+class _Maker(Loops):
     """The bodies of the loops, one for each process."""
 
     def __init__(self, task: GemmTask, arch: Arch, builder: Builder) -> None:
-        self.task, self.arch, self.b = task, arch, builder
-        self.t, self.bits = task.tiling, arch.operands.bits
+        super().__init__(task.tiling, builder)
+        self.task, self.arch, self.bits = task, arch, arch.operands.bits
         self.columns = arch.core.columns
         self.step = arch.core.cores * arch.core.wavelengths
 
@@ -95,58 +74,6 @@ class _Maker:
             "drain": self.drains,
             **({"dma.out": self.out_pieces} if places.copied else {}),
         }
-
-    # -- loops -----------------------------------------------------------------------------------------------------
-    def walk(self, body: Body) -> Program:
-        """The loops down to the inner panel around a body."""
-        body, t, b = cache(body), self.t, self.b
-
-        @cache
-        def passes(blocks: int, outer: tuple[bool, bool], first: bool, last: bool) -> Program:
-            return b.loop(
-                t.passes, lambda f, end: self.inner_panels(body, blocks, outer, (first and f, last and end), (f, end))
-            )
-
-        def panel(first: bool, last: bool) -> Program:
-            n = len(t.outer)
-            whole = b.loop(n - 1, lambda f, _: passes(t.outer[0], (f, False), first and f, False))
-            return b.seq(whole, passes(t.outer[-1], (n == 1, True), first and n == 1, last))
-
-        return b.loop(t.heads, panel)
-
-    def walk_passes(self, body: Body) -> list[tuple[int, Program]]:
-        """The row passes of all heads one by one, as (count, program); for operators of one outer panel."""
-        body, t = cache(body), self.t
-
-        def a_pass(first: bool, last: bool, f: bool, end: bool) -> Program:
-            return self.inner_panels(body, t.blocks, (True, True), (first and f, last and end), (f, end))
-
-        runs: list[tuple[int, Program]] = []
-        for head in range(t.heads):
-            first, last = head == 0, head == t.heads - 1
-            runs.append((1, a_pass(first, last, True, t.passes == 1)))
-            runs.append((t.passes - 2, a_pass(first, last, False, False)))
-            if t.passes > 1:
-                runs.append((1, a_pass(first, last, False, True)))
-        return [(count, program) for count, program in runs if count > 0]
-
-    def inner_panels(
-        self, body: Body, blocks: int, outer: tuple[bool, bool], ends: tuple[bool, bool], passes: tuple[bool, bool]
-    ) -> Program:
-        """A row pass: `outer`, `ends`, `passes` say whether it is the first and the last of the outer panels, of all, of its panel."""
-        t = self.t
-        rows = t.last_rows if passes[1] else t.rows_a_pass
-        return self.b.cut(
-            blocks,
-            t.inner,
-            lambda n, f, end: body(
-                Place(rows, n, blocks, outer[1] and end, *outer, ends[0] and f, ends[1] and end, *passes, f, end)
-            ),
-        )
-
-    def chunks(self, body: Callable[[int, bool, bool], Program]) -> Program:
-        """`body(depth, first, last)` for each K chunk."""
-        return self.b.cut(sum(self.t.chunks), self.t.chunks[0], body)
 
     # -- sizes -----------------------------------------------------------------------------------------------------
     def gathers(self, depth: int) -> tuple[int, int]:
@@ -177,7 +104,10 @@ class _Maker:
 
     def m2_load(self, at: Place) -> int:
         """The same for an outer panel of M2."""
-        return min(packed(at.outer * self.columns * sum(self.t.chunks), self.bits), self.arch.controller.m2_ahead // 2)
+        return min(
+            packed(at.outer * self.columns * sum(self.t.chunks), self.bits),
+            self.arch.controller.m2_ahead // 2,
+        )
 
     # -- operands in -----------------------------------------------------------------------------------------------
     def m1_pieces(self, at: Place) -> Program:
@@ -189,7 +119,15 @@ class _Maker:
             starts_pass = at.first_inner and first
             needs = self.task.pass_needs if starts_pass and at.first_outer else ()
             size = packed(at.rows * depth, self.bits)
-            return pieces(self.b, self.arch, size, go if first else "", starts_pass, load=self.m1_load(at) if first else 0, needs=needs)
+            return pieces(
+                self.b,
+                self.arch,
+                size,
+                go if first else "",
+                starts_pass,
+                load=self.m1_load(at) if first else 0,
+                needs=needs,
+            )
 
         return self.chunks(unit)
 
@@ -221,7 +159,14 @@ class _Maker:
 
         def unit(size: int, first: bool, _: bool) -> Program:
             begins = at.first_inner and first
-            return pieces(self.b, self.arch, size, "go" if at.first and first else "", begins, load=self.m2_load(at) if begins else 0)
+            return pieces(
+                self.b,
+                self.arch,
+                size,
+                "go" if at.first and first else "",
+                begins,
+                load=self.m2_load(at) if begins else 0,
+            )
 
         return self.m2_units(at, unit)
 
@@ -236,7 +181,9 @@ class _Maker:
                     restart=at.first_inner and first,
                     staged=hbm and (at.first_pass or not panel),
                     frees=size if hbm and (at.last_pass or not panel) else 0,
-                    ends_load=self.m2_load(at) if hbm and at.last_inner and last and (at.last_pass or not panel) else 0,
+                    ends_load=self.m2_load(at)
+                    if hbm and at.last_inner and last and (at.last_pass or not panel)
+                    else 0,
                     needs=self.task.m2_after if at.first and first else (),
                 )
             )
@@ -266,7 +213,9 @@ class _Maker:
             small, large = (m2, at.blocks) if whole else (min(m2, act), max(m2, act))
             m2_is_small = whole or m2 <= act
 
-            def block(first_l: bool, last_l: bool, first_s: bool, last_s: bool, first: bool, last: bool) -> Program:
+            def block(
+                first_l: bool, last_l: bool, first_s: bool, last_s: bool, first: bool, last: bool
+            ) -> Program:
                 first_m2, last_m2 = (first_s, last_s) if m2_is_small else (first_l, last_l)
                 first_act, last_act = (first_l, last_l) if m2_is_small else (first_s, last_s)
                 steps = ceil_div(depth, self.step)
@@ -291,21 +240,6 @@ class _Maker:
             return self.nest(at.blocks, large, small, block)
 
         return self.chunks(chunk)
-
-    def nest(self, blocks: int, large: int, small: int, block: Callable[..., Program]) -> Program:
-        """Blocks in groups of `small` within groups of `large`, each with its place in all three."""
-        b = self.b
-        return b.cut(
-            blocks,
-            large,
-            lambda n, fl, ll: b.cut(
-                n,
-                small,
-                lambda m, fs, ls: b.loop(
-                    m, lambda f, end: block(fs and f, ls and end, f, end, fl and fs and f, ll and ls and end)
-                ),
-            ),
-        )
 
     # -- results out -----------------------------------------------------------------------------------------------
     def drains(self, at: Place) -> Program:
@@ -339,7 +273,12 @@ class _Maker:
                 at.blocks,
                 self.gathers(depth)[1],
                 lambda n, first, last: unit(
-                    n, at.edge and last, not first_chunk, not last_chunk, first_chunk and first, last_chunk and last
+                    n,
+                    at.edge and last,
+                    not first_chunk,
+                    not last_chunk,
+                    first_chunk and first,
+                    last_chunk and last,
                 ),
             )
 
@@ -351,7 +290,9 @@ class _Maker:
                 return self.b.empty
             size = self.result_bytes(at, blocks, edge, self.bits)
             gives = self.gives(at, last)
-            return pieces(self.b, self.arch, size, "", at.first_inner and first, staged=self.task.spilled, gives=gives)
+            return pieces(
+                self.b, self.arch, size, "", at.first_inner and first, staged=self.task.spilled, gives=gives
+            )
 
         return self.act_units(at, unit)
 
@@ -363,23 +304,3 @@ class _Maker:
         """Edges to give when an act unit is done: is it the last of its pass, of its operator?"""
         ends_pass = last and at.last_inner and at.last_outer
         return (self.task.pass_done if ends_pass else ()) + (self.task.done if at.last and last else ())
-
-
-def pieces(
-    builder: Builder,
-    arch: Arch,
-    size: int,
-    go: str,
-    restart: bool,
-    load: bool = False,
-    staged: bool = True,
-    needs: tuple[Edge, ...] = (),
-    gives: tuple[Edge, ...] = (),
-) -> Program:
-    """A unit cut into HBM transactions, the last one smaller."""
-
-    def piece(n: int, first: bool, last: bool) -> Program:
-        plain = Piece(n, size, staged=staged, first=first, last=last, gives=gives if last else ())
-        return builder.leaf(evolve(plain, go=go, restart=restart, load=load, needs=needs) if first else plain)
-
-    return builder.cut(size, arch.hbm.transaction, piece)

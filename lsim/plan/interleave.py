@@ -48,7 +48,9 @@ def _taken(passes: Passes, low: int, high: int) -> Iterator[tuple[int, Program]]
         at += count
 
 
-def _zipped(one: Iterator[tuple[int, Program]], other: Iterator[tuple[int, Program]]) -> Iterator[tuple[int, Program, Program]]:
+def _zipped(
+    one: Iterator[tuple[int, Program]], other: Iterator[tuple[int, Program]]
+) -> Iterator[tuple[int, Program, Program]]:
     """(count, pass of one, pass of the other), of two rows of equal length."""
     others = list(other)
     for count, program in one:
@@ -74,7 +76,11 @@ def chains(units: Sequence[Unit], edges: Edges, residency: Residency, window: in
         if not (first.is_gemm and second.is_gemm and not between.is_gemm) or window < 3:
             continue
         follows = edges.follows(i + 1, i) and edges.follows(i + 2, i + 1)
-        near = not any(reads_hbm(o, residency.resident) for unit in (first, second) for o in unit.operators[0].operands[:2])
+        near = not any(
+            reads_hbm(o, residency.resident)
+            for unit in (first, second)
+            for o in unit.operators[0].operands[:2]
+        )
         room = residency.used[i] + residency.claims[i + 1] + residency.claims[i + 2] <= residency.region
         if follows and near and room:
             found.append((i, i + 2))

@@ -58,7 +58,9 @@ def head_parallel(arch: Arch) -> Mapping:
         if linear or op.heads == 1 or count == 1:
             return [(everyone, op)]
         shares = [len(range(g, op.heads, count)) for g in range(count)]
-        return [(group, evolve(op, heads=heads)) for group, heads in zip(groups, shares, strict=True) if heads]
+        return [
+            (group, evolve(op, heads=heads)) for group, heads in zip(groups, shares, strict=True) if heads
+        ]
 
     return Mapping("head-parallel", (everyone, *groups) if count > 1 else (everyone,), share)
 
@@ -81,5 +83,6 @@ def _everyone(arch: Arch, ring_share: int = 1) -> Group:
 def _check_fan_out(arch: Arch, tiles: int) -> None:
     if tiles > arch.broadcast_fan_out:
         raise ArchError(
-            f"a stream reaches {arch.broadcast_fan_out} tiles and a group of this mapping has {tiles}", place="broadcast.fan_out"
+            f"a stream reaches {arch.broadcast_fan_out} tiles and a group of this mapping has {tiles}",
+            place="broadcast.fan_out",
         )

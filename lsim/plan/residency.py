@@ -56,7 +56,12 @@ class Residency:
 
     def rings(self, share: int) -> Rings:
         """What one of `share` equal shares has."""
-        return Rings(self.m1_staging // share, self.m2_staging // share, self.psum_staging // share, self.out_staging // share)
+        return Rings(
+            self.m1_staging // share,
+            self.m2_staging // share,
+            self.psum_staging // share,
+            self.out_staging // share,
+        )
 
 
 class _Allocation:
@@ -70,7 +75,9 @@ def plan_residency(trace: Trace, units: Sequence[Unit], arch: Arch) -> Residency
     """Walks the units in order and decides, first come first served."""
     region = arch.live_capacity
     if region < 0:
-        raise ArchError(f"the staging areas need {-region} B more than the global SRAM has", place="global_sram.capacity")
+        raise ArchError(
+            f"the staging areas need {-region} B more than the global SRAM has", place="global_sram.capacity"
+        )
     last_reader = _last_readers(units)
     used = [0] * len(units)
     claims, allocations = [0] * len(units), [None] * len(units)  # type: tuple[list[int], list[_Allocation | None]]

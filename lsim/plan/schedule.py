@@ -6,7 +6,7 @@ which are then folded into repeats.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
 from attrs import frozen
@@ -23,7 +23,7 @@ from lsim.plan.residency import Residency, full_operands, plan_residency, reads_
 from lsim.plan.tiling import Places, Tiling, tile_gemm
 from lsim.plan.units import Unit, fuse
 from lsim.plan.vector import VectorTask, vector_programs
-from lsim.trace import Role, Trace
+from lsim.trace import Operator, Trace
 from lsim.trace.structure import repeats
 
 
@@ -70,13 +70,15 @@ class _Planner:
         self.builder = Builder()
         self.tilings: dict[str, Tiling] = {}
         self._tiled: dict[tuple[object, ...], Tiling] = {}
-        self._made: dict[object, dict[str, Program]] = {}
+        self._made: dict[GemmTask | VectorTask, dict[str, Program]] = {}
         self._tasks: dict[int, list[tuple[Group, GemmTask]]] = {}
 
     def plan(self) -> Plan:
         shares = [self._shares(unit) for unit in self.units]
         finishers = [self._finishers(i, share) for i, share in enumerate(shares)]
-        edges = link(self.trace, self.units, finishers, self.residency, self.deps is Deps.CHUNKED, self.mapping)
+        edges = link(
+            self.trace, self.units, finishers, self.residency, self.deps is Deps.CHUNKED, self.mapping
+        )
         weights = [i for i, unit in enumerate(self.units) if unit.is_gemm and self._is_linear(unit)]
         made = [self._unit_programs(i, shares[i], edges) for i in range(len(self.units))]
         for i, programs in enumerate(made):
@@ -102,19 +104,21 @@ class _Planner:
     def _is_linear(self, unit: Unit) -> bool:
         return self.trace.is_linear(unit.operators[0])
 
-    def _shares(self, unit: Unit) -> list[tuple[Group, object]]:
+    def _shares(self, unit: Unit) -> list[tuple[Group, Operator]]:
         if not unit.is_gemm:
             return []
         return list(self.mapping.share(unit.operators[0], self._is_linear(unit)))
 
-    def _finishers(self, i: int, shares: Sequence[tuple[Group, object]]) -> tuple[str, ...]:
+    def _finishers(self, i: int, shares: Sequence[tuple[Group, Operator]]) -> tuple[str, ...]:
         """The processes whose last item completes the unit."""
         copied = self.residency.copied[i]
         if not shares:
             return ("dpu.out.ack" if copied else "dpu.write",)
         return tuple(group.part("dma.out.ack" if copied else "drain") for group, _ in shares)
 
-    def _unit_programs(self, i: int, shares: Sequence[tuple[Group, object]], edges: Edges) -> dict[str, Program]:
+    def _unit_programs(
+        self, i: int, shares: Sequence[tuple[Group, Operator]], edges: Edges
+    ) -> dict[str, Program]:
         unit = self.units[i]
         if not unit.is_gemm:
             return dict(self._vector(i, unit, edges))
@@ -124,17 +128,19 @@ class _Planner:
                 programs[group.part(kind)] = program
         return programs
 
-    def _gemm(self, i: int, unit: Unit, group: Group, op: object, edges: Edges) -> dict[str, Program]:
+    def _gemm(self, i: int, unit: Unit, group: Group, op: Operator, edges: Edges) -> dict[str, Program]:
         resident = self.residency.resident
         places = Places(
             m1_hbm=reads_hbm(unit.operators[0].operands[0], resident),
             m2_hbm=reads_hbm(unit.operators[0].operands[1], resident),
             copied=self.residency.copied[i],
         )
-        size = (op.heads, op.rows, op.depth, op.columns)  # type: ignore[attr-defined]
+        size = (op.heads, op.rows, op.depth, op.columns)
         key = (size, len(group.tiles), group.sharers, places)
         if key not in self._tiled:
-            self._tiled[key] = tile_gemm(op, self.arch, len(group.tiles), places, self.residency.rings(group.ring_share), group.sharers)  # type: ignore[arg-type]
+            self._tiled[key] = tile_gemm(
+                op, self.arch, len(group.tiles), places, self.residency.rings(group.ring_share), group.sharers
+            )
         tiling = self._tiled[key]
         self.tilings.setdefault(unit.operators[0].name, tiling)
         task = GemmTask(
@@ -154,7 +160,12 @@ class _Planner:
 
     def _vector(self, i: int, unit: Unit, edges: Edges) -> dict[str, Program]:
         first, inner = unit.operators[0], unit.inner
-        full = [o for operator in unit.operators for o in full_operands(self.trace, operator) if not inner.issuperset(o)]
+        full = [
+            o
+            for operator in unit.operators
+            for o in full_operands(self.trace, operator)
+            if not inner.issuperset(o)
+        ]
         task = VectorTask(
             kinds=tuple(operator.kind for operator in unit.operators),
             heads=first.heads,
@@ -170,10 +181,12 @@ class _Planner:
         )
         return self._cached(task, lambda: vector_programs(task, self.arch, self.builder))
 
-    def _cached(self, task: object, make: object, ring_share: int = 1) -> dict[str, Program]:
+    def _cached(
+        self, task: GemmTask | VectorTask, make: Callable[[], dict[str, Program]], ring_share: int = 1
+    ) -> dict[str, Program]:
         known = self._made.get(task)
         if known is None:
-            known = self._made[task] = make()  # type: ignore[operator]
+            known = self._made[task] = make()
             self._check_rings(known, ring_share)
         return known
 
@@ -190,7 +203,10 @@ class _Planner:
                 else:
                     break
                 if need > room:
-                    raise PlanError(f"one transfer of {need} B has to fit its staging area of {room} B ({ring})", place="global_sram")
+                    raise PlanError(
+                        f"one transfer of {need} B has to fit its staging area of {room} B ({ring})",
+                        place="global_sram",
+                    )
 
     def _take_turns(
         self, first: int, second: int, made: Sequence[dict[str, Program]], ends: Mapping[str, list[int]]
@@ -205,14 +221,18 @@ class _Planner:
         idle = [(count, self.builder.empty)]
         for kind in dict.fromkeys([*passes[0], *passes[1]]):
             name = group.part(kind)
-            merged = interleave(passes[0].get(kind, idle), passes[1].get(kind, idle), self.arch.controller.lag, self.builder)
+            merged = interleave(
+                passes[0].get(kind, idle), passes[1].get(kind, idle), self.arch.controller.lag, self.builder
+            )
             before = ends[name][first - 1] if first else 0
             made[first][name] = merged.program
             made[second].pop(name, None)
             ends[name][first] = before + merged.first_ends
 
     # -- the controller --------------------------------------------------------------------------------------------
-    def _add_control(self, i: int, programs: dict[str, Program], edges: Edges, weights: Sequence[int]) -> None:
+    def _add_control(
+        self, i: int, programs: dict[str, Program], edges: Edges, weights: Sequence[int]
+    ) -> None:
         ahead = self.arch.controller.prefetch
         takes_go = tuple(name for name in programs if self._takes_go(i, name))
         prefetch = 0
@@ -223,7 +243,8 @@ class _Planner:
         programs["retire"] = self.builder.leaf(Retire(edges.retire_needs(i), self.residency.frees[i]))
 
     def _takes_go(self, i: int, process: str) -> bool:
-        kind = process.removeprefix(process.split(".")[0] + ".") if process[0] == "g" and process[1:2].isdigit() else process
+        group, _, rest = process.partition(".")
+        kind = rest if group in {g.name for g in self.mapping.groups} else process
         if kind == "dma.m1":
             return not self._is_linear(self.units[i])
         return kind in {"dma.m2", "m1", "m2", "core", "dpu.dma", "dpu.read"}
@@ -231,7 +252,9 @@ class _Planner:
     # -- all of them -----------------------------------------------------------------------------------------------
     def _join(self, made: Sequence[Mapping[str, Program]]) -> dict[str, Program]:
         b = self.builder
-        signatures = [tuple((name, id(program)) for name, program in sorted(programs.items())) for programs in made]
+        signatures = [
+            tuple((name, id(program)) for name, program in sorted(programs.items())) for programs in made
+        ]
         cover = repeats(signatures)
         joined: dict[str, Program] = {}
         for name in dict.fromkeys(name for programs in made for name in programs):

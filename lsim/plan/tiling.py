@@ -61,7 +61,9 @@ def chunk_depth(arch: Arch, groups: int = 1) -> int:
     """The depth of a full K chunk: the most whole steps whose operands fit a slot of the M1 and of the M2 SRAM."""
     core, bits = arch.core, arch.operands.bits
     step = core.cores * core.wavelengths
-    depth = min(arch.m1_sram.slot * 8 // (core.rows * bits), arch.m2_sram.slot // groups * 8 // (core.columns * bits))
+    depth = min(
+        arch.m1_sram.slot * 8 // (core.rows * bits), arch.m2_sram.slot // groups * 8 // (core.columns * bits)
+    )
     if depth < step:
         raise ArchError(
             f"a slot holds {depth} of depth and a step needs {step} (cores·wavelengths): enlarge m1_sram.slot or m2_sram.slot",
@@ -74,7 +76,10 @@ def act_blocks(arch: Arch) -> int:
     """Column blocks whose partial sums one act slot holds."""
     blocks = arch.act_sram.slot // arch.block_bytes
     if blocks < 1:
-        raise ArchError(f"a block's partial sums are {arch.block_bytes} B and a slot has {arch.act_sram.slot} B", place="act_sram.slot")
+        raise ArchError(
+            f"a block's partial sums are {arch.block_bytes} B and a slot has {arch.act_sram.slot} B",
+            place="act_sram.slot",
+        )
     return blocks
 
 
@@ -111,7 +116,9 @@ def _outer_panels(
     return [*offers, (False, (blocks,))]
 
 
-def _inner_panels(arch: Arch, rings: Rings, rows: int, chunks: int, outer: int, gather: int) -> list[tuple[bool, int]]:
+def _inner_panels(
+    arch: Arch, rings: Rings, rows: int, chunks: int, outer: int, gather: int
+) -> list[tuple[bool, int]]:
     if chunks == 1:
         return [(True, outer)]
     fit = rings.psum // _psum(arch, rows * arch.core.columns)
@@ -149,4 +156,8 @@ def _hbm_ticks(arch: Arch, size: int) -> int:
 
 
 def _sram_ticks(arch: Arch, size: int) -> int:
-    return 0 if "gb" in arch.ideal else ceil_div(size, arch.global_sram.banks * arch.global_sram.line) * arch.sram_cycle
+    return (
+        0
+        if "gb" in arch.ideal
+        else ceil_div(size, arch.global_sram.banks * arch.global_sram.line) * arch.sram_cycle
+    )

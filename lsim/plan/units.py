@@ -34,7 +34,9 @@ class Unit:
     def reads(self) -> tuple[str, ...]:
         """The tensors read from outside, each once."""
         inner = self.inner
-        return tuple(dict.fromkeys(t for operator in self.operators for t in operator.reads if t not in inner))
+        return tuple(
+            dict.fromkeys(t for operator in self.operators for t in operator.reads if t not in inner)
+        )
 
 
 def fuse(trace: Trace) -> tuple[Unit, ...]:

@@ -8,9 +8,9 @@ from attrs import frozen
 
 from lsim.arch import Arch
 from lsim.kernel.program import Builder, Program
-from lsim.plan.gemm import pieces
 from lsim.plan.items import Drain, Edge, Fill, Lanes
 from lsim.plan.residency import packed
+from lsim.plan.transfers import pieces
 from lsim.plan.units import ROW_WISE
 from lsim.trace import Kind
 from lsim.units import ceil_div
@@ -80,7 +80,9 @@ class _Maker:
     def elements_of(self, rows: int, body: Callable[[Cut], Program], first: bool, last: bool) -> Program:
         size = self._fit()
         return self.b.cut(
-            rows * self.task.columns, size, lambda n, f, end: body(Cut(n, True, f, end, first and f, last and end))
+            rows * self.task.columns,
+            size,
+            lambda n, f, end: body(Cut(n, True, f, end, first and f, last and end)),
         )
 
     def rows_of(self, rows: int, body: Callable[[Cut], Program], first: bool, last: bool) -> Program:
@@ -92,11 +94,17 @@ class _Maker:
             rows, fit, lambda n, f, end: body(Cut(n * columns, True, f, end, first and f, last and end))
         )
 
-    def sweeps(self, body: Callable[[Cut], Program], starts: bool, ends: bool, first: bool, last: bool) -> Program:
+    def sweeps(
+        self, body: Callable[[Cut], Program], starts: bool, ends: bool, first: bool, last: bool
+    ) -> Program:
         """A row too long for a slot: all its segments for the row's statistic, then all again for the result."""
         columns, size = self.task.columns, self._fit()
-        statistic = self.b.cut(columns, size, lambda n, f, _: body(Cut(n, False, starts and f, False, first and f, False)))
-        result = self.b.cut(columns, size, lambda n, _, end: body(Cut(n, True, False, ends and end, False, last and end)))
+        statistic = self.b.cut(
+            columns, size, lambda n, f, _: body(Cut(n, False, starts and f, False, first and f, False))
+        )
+        result = self.b.cut(
+            columns, size, lambda n, _, end: body(Cut(n, True, False, ends and end, False, last and end))
+        )
         return self.b.seq(statistic, result)
 
     def _inputs(self) -> int:
@@ -129,7 +137,9 @@ class _Maker:
         cycles = ceil_div(cut.elements * self.cycles, self.arch.dpu.lanes)
         one = packed(cut.elements, self.bits)
         functions = tuple(kind.value for kind in self.task.kinds)
-        return self.b.leaf(Lanes(cut.elements, cycles, self.task.operands * one, one if cut.writes else 0, functions))
+        return self.b.leaf(
+            Lanes(cut.elements, cycles, self.task.operands * one, one if cut.writes else 0, functions)
+        )
 
     def write(self, cut: Cut) -> Program:
         if not cut.writes:

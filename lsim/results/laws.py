@@ -37,7 +37,9 @@ def _time_is_complete(statistics: Statistics) -> None:
         if time.total != t.end or int(own.sum()) != t.end:
             raise LawBroken(name, t.end, f"busy + waiting + idle is {time.total}, elapsed {t.end}")
         if int(own[busy].sum()) != time.busy:
-            raise LawBroken(name, t.end, f"busy {time.busy} of the machine's states, {int(own[busy].sum())} of its own")
+            raise LawBroken(
+                name, t.end, f"busy {time.busy} of the machine's states, {int(own[busy].sum())} of its own"
+            )
 
 
 def _tokens_are_home(env: Environment) -> None:
@@ -46,7 +48,11 @@ def _tokens_are_home(env: Environment) -> None:
         now = env.registers[channel.index]
         if now != channel.initial:
             giver = env.parts[channel.giver].name
-            raise LawBroken(giver, env._now, f"a channel that it gives to holds {now} at the end, {channel.initial} at the start")
+            raise LawBroken(
+                giver,
+                env._now,
+                f"a channel that it gives to holds {now} at the end, {channel.initial} at the start",
+            )
 
 
 def _work_is_done(plan: Plan, statistics: Statistics) -> None:
@@ -63,16 +69,20 @@ def _bytes_are_conserved(plan: Plan, statistics: Statistics) -> None:
             raise LawBroken(buffer, end, f"{entered} B went in and {left} B came out")
     for one, other in (("hbm.out", "landed"), ("hbm.in", "stored")):
         if amounts.get(one, 0) != amounts.get(other, 0):
-            raise LawBroken("hbm", end, f"{one} is {amounts.get(one, 0)} B and {other} {amounts.get(other, 0)} B")
+            raise LawBroken(
+                "hbm", end, f"{one} is {amounts.get(one, 0)} B and {other} {amounts.get(other, 0)} B"
+            )
 
 
 def _blocks_take_their_time(statistics: Statistics) -> None:
     """A block lasts as long as its pattern says, each time."""
     t = statistics.timeline
-    ticks = sum(statistics.ticks_by_code(part) for part, name in enumerate(t.parts) if name.endswith("core"))
+    cores = [part for part, name in enumerate(t.parts) if name.endswith("core")]
+    ticks = np.sum([statistics.ticks_by_code(part) for part in cores], axis=0)
     for code, label in enumerate(t.labels):
         if label.pattern is None or label.pattern[0] is None:
             continue
-        took, wanted = int(ticks[code]), int(statistics.counts[code]) * label.pattern[0].ticks
+        blocks, took = int(statistics.counts[code]), int(ticks[code])
+        wanted = blocks * label.pattern[0].ticks
         if took != wanted:
-            raise LawBroken("core", t.end, f"{int(statistics.counts[code])} blocks should take {wanted} ticks and took {took}")
+            raise LawBroken("core", t.end, f"{blocks} blocks should take {wanted} ticks and took {took}")

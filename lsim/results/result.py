@@ -104,11 +104,18 @@ class Result:
 
         return {
             "lsim": __version__,
-            "trace": {"name": self.trace.name, "sha256": self.trace.sha256, "operators": len(self.trace.operators), "macs": self.macs},
+            "trace": {
+                "name": self.trace.name,
+                "sha256": self.trace.sha256,
+                "operators": len(self.trace.operators),
+                "macs": self.macs,
+            },
             "arch": {
                 "name": self.arch.name,
                 "sha256": self.arch.sha256,
-                "assumptions": [{"key": a.key, "value": a.value, "source": a.source} for a in self.arch.assumptions],
+                "assumptions": [
+                    {"key": a.key, "value": a.value, "source": a.source} for a in self.arch.assumptions
+                ],
             },
             "options": self.options,
             "ticks": self.ticks,
@@ -119,8 +126,14 @@ class Result:
             "cpu_s": self.cpu_s,
             "utilization": self.utilization(),
             "tiles": self.tiles(),
-            "parts": {name: {"busy": p.busy, "idle": p.idle, "waiting": dict(p.waiting)} for name, p in self.parts().items()},
-            "operators": [{"name": o.name, "kind": o.kind, "macs": o.macs, "start": o.start, "end": o.end} for o in self.operators],
+            "parts": {
+                name: {"busy": p.busy, "idle": p.idle, "waiting": dict(p.waiting)}
+                for name, p in self.parts().items()
+            },
+            "operators": [
+                {"name": o.name, "kind": o.kind, "macs": o.macs, "start": o.start, "end": o.end}
+                for o in self.operators
+            ],
             "bytes": self.bytes(),
         }
 

@@ -65,10 +65,12 @@ class Statistics:
         """The root cause of each part in each state, as an index of CAUSES."""
         t = self.timeline
         rows, _, codes = self._states
-        target = np.array([-1 if label.target is None else label.target for label in t.labels], dtype=np.int64)
+        target = np.array(
+            [-1 if label.target is None else label.target for label in t.labels], dtype=np.int64
+        )
         busy = np.array([label.kind is Kind.BUSY for label in t.labels])
         target[busy] = -1
-        cause = np.array([_INDEX[_seen_from_outside(label)] if label.cause else -1 for label in t.labels], dtype=np.int64)
+        cause = np.array([_seen_from_outside(label) for label in t.labels], dtype=np.int64)
         here = np.broadcast_to(np.arange(codes.shape[1]), codes.shape).copy()
         lines = np.arange(codes.shape[0])[:, None]
         for _ in range(codes.shape[1] + 1):
@@ -77,7 +79,9 @@ class Statistics:
                 return cause[codes[lines, here]]
             here = np.where(follow < 0, here, follow)
         stuck, part = np.argwhere(target[codes[lines, here]] >= 0)[0]
-        raise LawBroken(t.parts[part], int(t.entries[rows[stuck], 0]), "waits for parts that wait for each other")
+        raise LawBroken(
+            t.parts[part], int(t.entries[rows[stuck], 0]), "waits for parts that wait for each other"
+        )
 
     # -- sums ------------------------------------------------------------------------------------------------------
     @cached_property
@@ -139,7 +143,9 @@ class Statistics:
         code = codes[lines, speaker]
         shooting = np.array([label.pattern is not None for label in t.labels])[code]
         causes = _by_cause(self._causes[lines, speaker][~shooting], ticks[~shooting])
-        for part in mine:  # a label may be spoken by cores of several groups, in which the tile has different places
+        for (
+            part
+        ) in mine:  # a label may be spoken by cores of several groups, in which the tile has different places
             spoken = shooting & (speaker == part)
             for c in np.unique(code[spoken]).tolist():
                 total = int(ticks[spoken & (code == c)].sum())
@@ -148,7 +154,9 @@ class Statistics:
         return causes
 
     def _finished(self, codes: Ints) -> Ints:
-        done = np.array([label.kind is Kind.IDLE and label.cause is Cause.DONE for label in self.timeline.labels])
+        done = np.array(
+            [label.kind is Kind.IDLE and label.cause is Cause.DONE for label in self.timeline.labels]
+        )
         return done[codes]
 
     def _shares(self, code: int, total: int, place: int) -> dict[str, int]:
@@ -160,13 +168,19 @@ class Statistics:
             return {str(label.cause): total}
         blocks, rest = divmod(total, pattern.ticks)
         if rest:
-            raise LawBroken("core", self.timeline.end, f"{total} ticks are no whole number of blocks of {pattern.ticks}")
+            said = f"{total} ticks are no whole number of blocks of {pattern.ticks}"
+            raise LawBroken("core", self.timeline.end, said)
         return {cause.value: blocks * n for cause, n in pattern.split().items() if n}
 
 
-def _seen_from_outside(label: Label) -> Cause | None:
-    """What somebody waits for who waits for this part: of a block its whole time, not what its ticks are spent on."""
-    return label.cause if label.pattern is None else Cause.COMPUTE
+def _seen_from_outside(label: Label) -> int:
+    """What somebody waits for who waits for this part: of a block its whole time, not what its ticks are spent on.
+
+    An index of CAUSES; -1 for a state that waits for another part.
+    """
+    if label.cause is None:
+        return -1
+    return _INDEX[label.cause if label.pattern is None else Cause.COMPUTE]
 
 
 def _by_cause(causes: Ints, ticks: Ints) -> dict[str, int]:

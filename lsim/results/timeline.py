@@ -122,8 +122,9 @@ class Timeline:
 def _weights(rows: list[int], folds: tuple[Fold, ...]) -> list[int]:
     """How often each fold itself happened: once, and again with every later fold that spans it."""
     weights = [0] * len(folds)
-    below: list[tuple[int, int, int]] = []  # (−last, −first, count·weight) of later folds whose stretch lies further down
-    open_folds: list[tuple[int, int]] = []  # (−first, count·weight) of those whose stretch may span this one
+    # (−last, −first, count·weight) of later folds whose stretch lies further down, then of those that may span this one
+    below: list[tuple[int, int, int]] = []
+    open_folds: list[tuple[int, int]] = []
     spanning = 1
     for i in range(len(folds) - 1, -1, -1):
         while below and -below[0][0] > rows[i]:
