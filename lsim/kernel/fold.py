@@ -168,23 +168,25 @@ class Folder:
         for anchor in anchors.all() if anchors else ():
             if anchor.matches(env):
                 period = Period(anchor, len(env.log), env._now - anchor.now, self._steps(anchor))
-                if self._fold_anew(period):
+                if self._fold_anew(period, process, loop):
                     periods.insert(0, period)
                     del periods[PERIODS_KEPT:]
                     return True
-        return any(period.anchor.matches(env) and self._fold_known(period) for period in periods)
+        return any(
+            period.anchor.matches(env) and self._fold_known(period, process, loop) for period in periods
+        )
 
     def _steps(self, anchor: Anchor) -> tuple[int, ...]:
         return tuple(p.cursor.n - n for p, n in zip(self.env.processes, anchor.positions, strict=True))
 
-    def _fold_anew(self, period: Period) -> bool:
+    def _fold_anew(self, period: Period, process: int, loop: Loop) -> bool:
         """The period has just ended: again, as often as the programs repeat."""
         moves = [
             (p.cursor, p.cursor.n - s, s) for p, s in zip(self.env.processes, period.steps, strict=True) if s
         ]
-        return self._fold(period, _periods_ahead(moves))
+        return self._fold(period, min(_periods_ahead(moves), self._room(period, process, loop)))
 
-    def _fold_known(self, period: Period) -> bool:
+    def _fold_known(self, period: Period, process: int, loop: Loop) -> bool:
         """The period is about to begin, if the work ahead is what it was then."""
         moves = [
             (p.cursor, then, s)
@@ -193,7 +195,15 @@ class Folder:
         ]
         if not moves or not all(cursor.equal(then, cursor.n, s + 1) for cursor, then, s in moves):
             return False
-        return self._fold(period, 1 + _periods_ahead([(cursor, cursor.n, s) for cursor, _, s in moves]))
+        ahead = 1 + _periods_ahead([(cursor, cursor.n, s) for cursor, _, s in moves])
+        return self._fold(period, min(ahead, self._room(period, process, loop)))
+
+    def _room(self, period: Period, process: int, loop: Loop) -> int:
+        """Periods until the loop ends: not to miss the fold point of the loop around it, which may save more."""
+        step = period.steps[process]
+        if loop.end is None or not step:
+            return 1 << 62
+        return (loop.end - 1 - self.env.processes[process].cursor.n) // step
 
     def _fold(self, period: Period, count: int) -> bool:
         if count < 1:

@@ -130,8 +130,8 @@ def leaves(program: Program, times: int = 1) -> Iterator[tuple[int, Any]]:
 
 
 class Loop(NamedTuple):
-    """A repeat that came round: its depth in the tree, the position it began at, items an iteration, and which
-    program that is.
+    """A repeat that came round: its depth in the tree, the position it began at, items an iteration, which
+    program that is, and, of a loop within a loop, the position it ends at.
 
     `phase`: 0 at the end of an iteration; in long iterations also how many parts of it are done, so that a loop that
     settles in the middle of an iteration can be folded up to the middle of its last.
@@ -141,6 +141,7 @@ class Loop(NamedTuple):
     start: int
     items: int
     body: int
+    end: int | None
     phase: int = 0
 
 
@@ -196,6 +197,15 @@ class Cursor:
             path.pop()
         self.leaf = self.item = self.loop = None
 
+    def _loop(self, node: Repeat, start: int) -> Loop | None:
+        """What is told of a loop at the ends of its iterations; nothing if folding it is not worth it."""
+        if node.size < WORTH_FOLDING:
+            return None
+        nested = any(isinstance(frame[0], Repeat) for frame in self._path)
+        return Loop(
+            len(self._path), start, node.body.size, id(node.body), start + node.size if nested else None
+        )
+
     def _phase(self, done: int) -> Loop | None:
         """The loop whose iterations are this sequence, if they are long."""
         if len(self._path) < 2 or self._path[-1][0].size < LONG:
@@ -215,8 +225,7 @@ class Cursor:
         self._run_end, self._run_loop = n + 1, None
         while not isinstance(node, Leaf):
             if isinstance(node, Repeat):
-                worth = node.size >= WORTH_FOLDING
-                loop = Loop(len(path), n - offset, node.body.size, id(node.body)) if worth else None
+                loop = self._loop(node, n - offset)
                 if isinstance(node.body, Leaf):
                     self._run_end, self._run_loop = n - offset + node.size, loop
                 at, offset = divmod(offset, node.body.size)

@@ -11,7 +11,7 @@ from lsim.kernel.process import Process, Wait
 
 
 class GlobalSram:
-    """Transactions of a requester go to the bank groups in turn, from the first again at each row pass."""
+    """Transactions of a requester go to the bank groups in turn, from the first again at each operator."""
 
     def __init__(self, env: Environment, arch: Arch) -> None:
         self.env = env

@@ -124,7 +124,7 @@ class _Maker(Loops):
                 self.arch,
                 size,
                 go if first else "",
-                starts_pass,
+                at.first and first,
                 load=self.m1_load(at) if first else 0,
                 needs=needs,
             )
@@ -143,7 +143,7 @@ class _Maker(Loops):
                 Fill(
                     bytes=size,
                     go=at.first and first,
-                    restart=starts_pass,
+                    restart=at.first and first,
                     staged=hbm and (at.first_inner or not retain),
                     frees=size if hbm and (at.last_inner or not retain) else 0,
                     ends_load=self.m1_load(at) if hbm and last and (at.last_inner or not retain) else 0,
@@ -164,7 +164,7 @@ class _Maker(Loops):
                 self.arch,
                 size,
                 "go" if at.first and first else "",
-                begins,
+                at.first and first,
                 load=self.m2_load(at) if begins else 0,
             )
 
@@ -178,7 +178,7 @@ class _Maker(Loops):
                 Fill(
                     bytes=size,
                     go=at.first and first,
-                    restart=at.first_inner and first,
+                    restart=at.first and first,
                     staged=hbm and (at.first_pass or not panel),
                     frees=size if hbm and (at.last_pass or not panel) else 0,
                     ends_load=self.m2_load(at)
@@ -254,7 +254,7 @@ class _Maker(Loops):
                     writes=psum if partial else result,
                     sums=psum,
                     partial=partial,
-                    restart=at.first_inner and first,
+                    restart=at.first and first,
                     room=result if task.spilled and not partial else 0,
                     copies=task.places.copied and not partial,
                     gives=self.drain_gives(at, last),
@@ -291,7 +291,7 @@ class _Maker(Loops):
             size = self.result_bytes(at, blocks, edge, self.bits)
             gives = self.gives(at, last)
             return pieces(
-                self.b, self.arch, size, "", at.first_inner and first, staged=self.task.spilled, gives=gives
+                self.b, self.arch, size, "", at.first and first, staged=self.task.spilled, gives=gives
             )
 
         return self.act_units(at, unit)

@@ -118,7 +118,7 @@ class _Maker:
     def pieces_in(self, cut: Cut) -> Program:
         size = self.task.from_hbm * packed(cut.elements, self.bits)
         needs = self.task.pass_needs if cut.starts_pass else ()
-        return pieces(self.b, self.arch, size, "go" if cut.first else "", cut.starts_pass, needs=needs)
+        return pieces(self.b, self.arch, size, "go" if cut.first else "", cut.first, needs=needs)
 
     def read(self, cut: Cut) -> Program:
         task, one = self.task, packed(cut.elements, self.bits)
@@ -126,7 +126,7 @@ class _Maker:
             Fill(
                 bytes=task.operands * one,
                 go=cut.first,
-                restart=cut.starts_pass,
+                restart=cut.first,
                 staged=task.from_hbm > 0,
                 frees=task.from_hbm * one,
                 needs=task.pass_needs if cut.starts_pass and not task.from_hbm else (),
@@ -150,7 +150,7 @@ class _Maker:
                 reads=0,
                 writes=size,
                 sums=size,
-                restart=cut.starts_pass,
+                restart=cut.first,
                 room=size if task.spilled else 0,
                 copies=task.copied,
                 gives=() if task.copied else self.gives(cut),
@@ -161,9 +161,7 @@ class _Maker:
         if not cut.writes:
             return self.b.empty
         size = packed(cut.elements, self.bits)
-        return pieces(
-            self.b, self.arch, size, "", cut.starts_pass, staged=self.task.spilled, gives=self.gives(cut)
-        )
+        return pieces(self.b, self.arch, size, "", cut.first, staged=self.task.spilled, gives=self.gives(cut))
 
     def gives(self, cut: Cut) -> tuple[Edge, ...]:
         return (self.task.pass_done if cut.ends_pass else ()) + (self.task.done if cut.last else ())

@@ -93,7 +93,7 @@ class Mover:
         return PARTS.index(self.name)
 
     def reset(self) -> None:
-        """A row pass starts."""
+        """An operator starts."""
         self.group = self.channel = 0
 
 
@@ -157,7 +157,7 @@ class Fetch(NamedTuple):
     """A unit to bring in from HBM; `go` is the channel of the token to take first, if any."""
 
     size: int
-    starts_pass: bool
+    starts: bool
     window_takes: int
     go: Channel | None
 
@@ -167,7 +167,7 @@ class Sent(NamedTuple):
 
     unit: Unit
     size: int
-    starts_pass: bool
+    starts: bool
     last: bool
 
 
@@ -281,7 +281,7 @@ class Machine:
             first = True
             for unit in plan.m1_units():
                 if unit.fetched:
-                    yield Fetch(unit.size, unit.starts_pass, unit.window_takes, go if first else None)
+                    yield Fetch(unit.size, unit.starts, unit.window_takes, go if first else None)
                     first = False
 
     def _fetches_m2(self) -> Iterator[Fetch]:
@@ -290,7 +290,7 @@ class Machine:
             for unit in plan.m2_units():
                 if unit.fetched:
                     go = self.go["dma.m2"] if first else None
-                    yield Fetch(unit.size, unit.starts_pass, unit.window_takes, go)
+                    yield Fetch(unit.size, unit.starts, unit.window_takes, go)
                     first = False
 
     def _fetches_dpu(self, plans: list[VectorPlan]) -> Iterator[Fetch]:
@@ -298,7 +298,7 @@ class Machine:
             first = True
             for piece in plan.pieces():
                 size = plan.hbm_operands * byte_count(self.arch, piece.elements)
-                yield Fetch(size, piece.starts_pass, 0, self.go["dpu.dma"] if first else None)
+                yield Fetch(size, piece.starts, 0, self.go["dpu.dma"] if first else None)
                 first = False
 
     def _fetch(self, name: str, fetches: Iterator[Fetch]) -> Steps:
@@ -307,7 +307,7 @@ class Machine:
         for fetch in fetches:
             if fetch.go is not None:
                 yield from fetch.go.take()
-            if fetch.starts_pass:
+            if fetch.starts:
                 part.reset()
             if fetch.window_takes:
                 yield from self.ahead[name].take(fetch.window_takes)
@@ -323,7 +323,7 @@ class Machine:
         """The landing process of a dma."""
         part, flight = self.parts[f"{name}.land"], self.flights[name]
         for fetch in fetches:
-            if fetch.starts_pass:
+            if fetch.starts:
                 part.reset()
             for _ in self.memories.pieces(fetch.size):
                 yield from flight.posted.take()
@@ -347,7 +347,7 @@ class Machine:
         part, dma = self.parts[name], f"dma.{name}"
         yield from self.go[name].take()
         for unit in units():
-            if unit.starts_pass:
+            if unit.starts:
                 part.reset()
             if unit.fetched:
                 yield from self.staged[dma].take()
@@ -439,7 +439,7 @@ class Machine:
         part = self.parts["drain"]
         for plan in self.gemms:
             for result in plan.results():
-                if result.starts_pass:
+                if result.starts:
                     part.reset()
                 yield from self.full["act"].take()
                 if result.read:
@@ -458,7 +458,7 @@ class Machine:
             if plan.unit.copied:
                 starts, sizes = False, []
                 for result in plan.results():
-                    starts = starts or result.starts_pass
+                    starts = starts or result.starts
                     if result.final:
                         sizes.append((result.written, starts))
                         starts = False
@@ -469,7 +469,7 @@ class Machine:
             if plan.unit.copied:
                 starts, sizes = False, []
                 for piece in plan.pieces():
-                    starts = starts or piece.starts_pass
+                    starts = starts or piece.starts
                     if piece.writes:
                         sizes.append((byte_count(self.arch, piece.elements), starts))
                         starts = False
@@ -480,7 +480,7 @@ class Machine:
         part, flight = self.parts[name], self.flights[name]
         for unit in units:
             yield from self.out[name].take()
-            if unit.starts_pass:
+            if unit.starts:
                 part.reset()
             pieces = self.memories.pieces(unit.size)
             for at, size in enumerate(pieces):
@@ -507,7 +507,7 @@ class Machine:
         for plan in self.vectors:
             yield from self.go["dpu.read"].take()
             for piece in plan.pieces():
-                if piece.starts_pass:
+                if piece.starts:
                     part.reset()
                 size = byte_count(self.arch, piece.elements)
                 if plan.hbm_operands:
@@ -538,7 +538,7 @@ class Machine:
         part = self.parts["dpu.write"]
         for plan in self.vectors:
             for piece in plan.pieces():
-                if piece.starts_pass:
+                if piece.starts:
                     part.reset()
                 if not piece.writes:
                     continue
@@ -645,5 +645,5 @@ def _takers_of_go(plan: Plan) -> Iterator[str]:
 
 def _sent(unit: Unit, sizes: list[tuple[int, bool]]) -> Iterator[Sent]:
     """What goes out for a unit, of these sizes, each with whether it starts a row pass."""
-    for at, (size, starts_pass) in enumerate(sizes):
-        yield Sent(unit, size, starts_pass, at == len(sizes) - 1)
+    for at, (size, starts) in enumerate(sizes):
+        yield Sent(unit, size, starts, at == len(sizes) - 1)

@@ -224,12 +224,12 @@ class Visit(NamedTuple):
 class Transfer(NamedTuple):
     """A unit that moves: m1, m2, an act unit or the operands of a DPU piece.
 
-    `starts_pass` resets counters; `fetched` says that it comes anew from HBM, `released` that it is not used
+    `starts` resets counters: the first of its operator; `fetched` says that it comes anew from HBM, `released` that it is not used
     again. The first unit of a load takes its weight from the window of its dma, the last gives it back.
     """
 
     size: int
-    starts_pass: bool = False
+    starts: bool = False
     fetched: bool = False
     released: bool = False
     window_takes: int = 0
@@ -242,7 +242,7 @@ class Result(NamedTuple):
     read: int
     written: int
     final: bool
-    starts_pass: bool
+    starts: bool
 
 
 @dataclass(frozen=True)
@@ -293,6 +293,7 @@ class GemmPlan:
 
     def m1_units(self) -> Iterator[Transfer]:
         """Every fill of an M1 slot."""
+        starts = True
         for visit in self.visits():
             fetched = self.m1 == "refetch" or (self.m1 == "retain" and visit.first_inner)
             released = self.m1 == "refetch" or (self.m1 == "retain" and visit.last_inner)
@@ -302,10 +303,12 @@ class GemmPlan:
                 size = byte_count(self.arch, visit.rows * chunk)
                 takes = weight if fetched and c == 0 else 0
                 gives = weight if released and c == len(self.chunks) - 1 else 0
-                yield Transfer(size, visit.first_inner and c == 0, fetched, released, takes, gives)
+                yield Transfer(size, starts, fetched, released, takes, gives)
+                starts = False
 
     def m2_units(self) -> Iterator[Transfer]:
         """Every fill of an M2 slot."""
+        starts = True
         for visit in self.visits():
             fetched = self.m2 == "stream" or (self.m2 == "panel" and visit.first_pass)
             released = self.m2 == "stream" or (self.m2 == "panel" and visit.last_pass)
@@ -313,9 +316,10 @@ class GemmPlan:
             weight = min(load, self.arch.controller.m2_ahead // 2)
             sizes = [size for chunk in self.chunks for size in self._m2_sizes(visit, chunk)]
             for at, size in enumerate(sizes):
-                starts, ends = visit.first_inner and at == 0, visit.last_inner and at == len(sizes) - 1
-                takes, gives = weight * (fetched and starts), weight * (released and ends)
+                begins, ends = visit.first_inner and at == 0, visit.last_inner and at == len(sizes) - 1
+                takes, gives = weight * (fetched and begins), weight * (released and ends)
                 yield Transfer(size, starts, fetched, released, takes, gives)
+                starts = False
 
     def _m2_sizes(self, visit: Visit, chunk: int) -> list[int]:
         """The bytes of the M2 units of one chunk."""
@@ -324,10 +328,11 @@ class GemmPlan:
 
     def results(self) -> Iterator[Result]:
         """Every act unit, as it is drained."""
+        starts = True
         for visit in self.visits():
-            starts = visit.first_inner
             if self.spans_chunks:
                 yield Result(0, self._bytes(visit, visit.blocks), True, starts)
+                starts = False
                 continue
             for c, chunk in enumerate(self.chunks):
                 for blocks in split(visit.blocks, self.gathers(chunk)[1]):
@@ -484,7 +489,7 @@ class Piece(NamedTuple):
 
     elements: int
     writes: bool
-    starts_pass: bool
+    starts: bool
 
 
 @dataclass(frozen=True)
@@ -499,10 +504,9 @@ class VectorPlan:
 
     def pieces(self) -> Iterator[Piece]:
         """All pieces in order: heads, row passes, and within a pass as the kind says."""
-        operator = self.unit.operators[0]
+        operator, starts = self.unit.operators[0], True
         for _ in range(operator.heads):
             for rows in _cut(operator.rows, self.arch.core.tiles * self.arch.core.rows):
-                starts = True
                 for elements, writes in self._cut_pass(operator, rows):
                     yield Piece(elements, writes, starts)
                     starts = False
