@@ -203,7 +203,8 @@ class Folder:
         step = period.steps[process]
         if loop.end is None or not step:
             return 1 << 62
-        return (loop.end - 1 - self.env.processes[process].cursor.n) // step
+        at: int = self.env.processes[process].cursor.n
+        return (loop.end - 1 - at) // step
 
     def _fold(self, period: Period, count: int) -> bool:
         if count < 1:
