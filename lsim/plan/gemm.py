@@ -254,7 +254,7 @@ class _Maker(Loops):
                     writes=psum if partial else result,
                     sums=psum,
                     partial=partial,
-                    restart=at.first and first,
+                    restart=at.first and first and not earlier,
                     room=result if task.spilled and not partial else 0,
                     copies=task.places.copied and not partial,
                     gives=self.drain_gives(at, last),
@@ -264,7 +264,7 @@ class _Maker(Loops):
         return self.act_units(at, drain)
 
     def act_units(self, at: Place, unit: Callable[[int, bool, bool, bool, bool, bool], Program]) -> Program:
-        """`unit(blocks, edge, earlier sums, partial, first, last of the inner panel)` for each act unit."""
+        """`unit(blocks, edge, earlier sums, partial, first of its chunk, last of the inner panel)` for each act unit."""
         if self.whole_panel_acts:
             return unit(at.blocks, at.edge, False, False, True, True)
 
@@ -277,7 +277,7 @@ class _Maker(Loops):
                     at.edge and last,
                     not first_chunk,
                     not last_chunk,
-                    first_chunk and first,
+                    first,
                     last_chunk and last,
                 ),
             )

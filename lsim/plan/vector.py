@@ -38,7 +38,7 @@ class VectorTask:
 
 @frozen
 class Cut:
-    """One piece: its elements, whether the lanes' result is written, and where it stands."""
+    """One piece: its elements, whether the lanes' result is written, and where it stands; of two sweeps only the second writes."""
 
     elements: int
     writes: bool
@@ -46,6 +46,7 @@ class Cut:
     ends_pass: bool
     first: bool
     last: bool
+    first_written: bool
 
 
 def vector_programs(task: VectorTask, arch: Arch, builder: Builder) -> dict[str, Program]:
@@ -82,7 +83,7 @@ class _Maker:
         return self.b.cut(
             rows * self.task.columns,
             size,
-            lambda n, f, end: body(Cut(n, True, f, end, first and f, last and end)),
+            lambda n, f, end: body(Cut(n, True, f, end, first and f, last and end, first and f)),
         )
 
     def rows_of(self, rows: int, body: Callable[[Cut], Program], first: bool, last: bool) -> Program:
@@ -91,7 +92,9 @@ class _Maker:
             return self.b.loop(rows, lambda f, end: self.sweeps(body, f, end, first and f, last and end))
         columns = self.task.columns
         return self.b.cut(
-            rows, fit, lambda n, f, end: body(Cut(n * columns, True, f, end, first and f, last and end))
+            rows,
+            fit,
+            lambda n, f, end: body(Cut(n * columns, True, f, end, first and f, last and end, first and f)),
         )
 
     def sweeps(
@@ -100,10 +103,12 @@ class _Maker:
         """A row too long for a slot: all its segments for the row's statistic, then all again for the result."""
         columns, size = self.task.columns, self._fit()
         statistic = self.b.cut(
-            columns, size, lambda n, f, _: body(Cut(n, False, starts and f, False, first and f, False))
+            columns, size, lambda n, f, _: body(Cut(n, False, starts and f, False, first and f, False, False))
         )
         result = self.b.cut(
-            columns, size, lambda n, _, end: body(Cut(n, True, False, ends and end, False, last and end))
+            columns,
+            size,
+            lambda n, f, end: body(Cut(n, True, False, ends and end, False, last and end, first and f)),
         )
         return self.b.seq(statistic, result)
 
@@ -150,7 +155,7 @@ class _Maker:
                 reads=0,
                 writes=size,
                 sums=size,
-                restart=cut.first,
+                restart=cut.first_written,
                 room=size if task.spilled else 0,
                 copies=task.copied,
                 gives=() if task.copied else self.gives(cut),
@@ -161,7 +166,7 @@ class _Maker:
         if not cut.writes:
             return self.b.empty
         size = packed(cut.elements, self.bits)
-        return pieces(self.b, self.arch, size, "", cut.first, staged=self.task.spilled, gives=self.gives(cut))
+        return pieces(self.b, self.arch, size, "", cut.first_written, staged=self.task.spilled, gives=self.gives(cut))
 
     def gives(self, cut: Cut) -> tuple[Edge, ...]:
         return (self.task.pass_done if cut.ends_pass else ()) + (self.task.done if cut.last else ())

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
-from attrs import frozen
+from attrs import field, frozen
 
 from lsim.errors import LawBroken
 from lsim.kernel.labels import Cause, Kind, Label
@@ -35,9 +35,14 @@ class PartTime:
 
 @frozen(eq=False)
 class Statistics:
-    """Sums over a timeline."""
+    """Sums over a timeline, or over what of it was `spent` in a window (ticks of each entry's stretch)."""
 
     timeline: Timeline
+    spent: Ints = field(repr=False)
+
+    @spent.default
+    def _all(self) -> Ints:
+        return self.timeline.times * self.timeline.ticks
 
     # -- states of the machine -------------------------------------------------------------------------------------
     @cached_property
@@ -45,10 +50,10 @@ class Statistics:
         """The distinct states the machine was in: an entry at which each was, its ticks, and its codes (state, part)."""
         t = self.timeline
         signature = _signatures(t)
-        lasting = np.flatnonzero(t.ticks > 0)
+        lasting = np.flatnonzero(self.spent > 0)
         _, first, which = np.unique(signature[lasting], return_index=True, return_inverse=True)
         ticks = np.zeros(len(first), dtype=np.int64)
-        np.add.at(ticks, which, (t.times * t.ticks)[lasting])
+        np.add.at(ticks, which, self.spent[lasting])
         rows = lasting[first]
         codes = np.stack([self._codes_at(part, rows) for part in range(len(t.parts))], axis=1)
         return rows, ticks, codes
