@@ -71,7 +71,7 @@ def test_how_long_does_a_piece_hold_its_hbm_channel(size: int, channels: int) ->
 
 
 def test_how_long_does_the_default_piece_hold_its_hbm_channel() -> None:
-    assert LT_B.hbm_ticks(4096) == -(-4096 * 2 * 5_000_000_000 // 2**40)  # two channels of 1 TiB/s
+    assert LT_B.hbm_ticks(4096) == -(-4096 * 5_000_000_000 // 2**40)  # one channel of 1 TiB/s
 
 
 @pytest.mark.parametrize(("latency", "ticks"), [("100 ns", 500), ("100.1 ns", 501), ("1 ps", 1), ("0 ns", 0)])
@@ -130,7 +130,7 @@ def contention(arch: Arch) -> dict[str, list[int]]:
 
 def test_what_does_every_source_cost_when_real() -> None:
     assert contention(NARROW.with_settings({"broadcast.fan_out": "2"})) == {
-        "hbm": [500, 38, 32],
+        "hbm": [500, 19, 32],
         "gb": [10, 1],
         "capacity": [1472 * 1024, 256 * 1024, 128 * 1024, 64 * 1024, 64 * 1024, 64 * 1024],
         "feed": [23],
