@@ -1,8 +1,8 @@
 """Exact folding of periodic behaviour.
 
 A deterministic machine that returns to a state it was in, with the same work ahead, does again what it did in between.
-At the end of each iteration of each loop of a folding process the state is compared with one anchor a loop; on a match the
-clock, positions and log are advanced by as many periods as every program still repeats. No approximation is made: what
+At the ends of iterations of the loops of a folding process the state is compared with earlier ones; on a match the clock,
+positions and log are advanced by as many periods as every program still repeats. No approximation is made: what
 differs in any way that the machine could notice is a different state or a different item of work.
 """
 
@@ -90,10 +90,8 @@ def _periods_ahead(moves: Moves) -> int:
     """How many more periods all programs repeat."""
     limits = sorted((cursor.repeats(start, step), i) for i, (cursor, start, step) in enumerate(moves))
     known: list[int] = []
-    for (
-        limit,
-        i,
-    ) in limits:  # the tightest first: each may reach over its loop's end, but not beyond what is known
+    # The tightest first: each may reach over its loop's end, but need not beyond what is known.
+    for limit, i in limits:
         bound = min(known, default=limits[-1][0] + 2)
         cursor, start, step = moves[i]
         known.append(limit if limit >= bound else cursor.repeats_beyond(start, step, bound))
@@ -104,15 +102,6 @@ def _periods_ahead(moves: Moves) -> int:
 
 def _when(entry: Any) -> Any:
     return entry[:3]
-
-
-def where(generator: Any) -> tuple[int, ...]:
-    """Where a generator stands, through `yield from`."""
-    at = []
-    while generator is not None and getattr(generator, "gi_frame", None) is not None:
-        at.append(generator.gi_frame.f_lasti)
-        generator = generator.gi_yieldfrom
-    return tuple(at)
 
 
 @frozen
