@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lsim.errors import InputError as InputError
     from lsim.errors import LawBroken as LawBroken
     from lsim.results.result import Result as Result
+    from lsim.results.store import load_result as load_result
     from lsim.simulate import simulate as simulate
     from lsim.trace import Trace as Trace
     from lsim.trace import list_traces as list_traces
@@ -36,6 +37,7 @@ _HOMES = {
     "list_archs": "lsim.arch",
     "list_traces": "lsim.trace",
     "load_arch": "lsim.arch",
+    "load_result": "lsim.results.store",
     "load_trace": "lsim.trace",
     "simulate": "lsim.simulate",
 }
@@ -51,6 +53,7 @@ __all__ = [
     "list_archs",
     "list_traces",
     "load_arch",
+    "load_result",
     "load_trace",
     "simulate",
 ]

@@ -203,7 +203,7 @@ def test_says_the_manifest_what_the_result_is_of(tmp_path, printed):
     assert manifest["trace"]["sha256"] == printed["trace"]["sha256"]
     assert manifest["arch"] == {key: printed["arch"][key] for key in ("name", "sha256")}
     assert manifest["options"] == printed["options"]
-    assert list(manifest["files"]) == ["result.json"]
+    assert list(manifest["files"]) == ["arch.yaml", "result.json", "timeline.npz", "trace.jsonl"]
 
 
 def test_replaces_a_run_an_earlier_result_and_an_empty_folder(tmp_path):
@@ -248,7 +248,7 @@ def test_is_the_old_result_still_there_when_the_new_one_cannot_be_written(tmp_pa
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     assert "No space left on device" in refused(*RUN, "--quiet", "--out", tmp_path / "a")
     assert (tmp_path / "a" / "result.json").read_bytes() == before
     assert {path.name for path in tmp_path.iterdir()} == {"a"}

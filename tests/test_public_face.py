@@ -20,6 +20,7 @@ FACE = [
     "list_archs",
     "list_traces",
     "load_arch",
+    "load_result",
     "load_trace",
     "simulate",
 ]

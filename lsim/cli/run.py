@@ -59,7 +59,7 @@ IDEALS = ("hbm", "gb", "capacity", "feed", "adc", "broadcast", "act", "dpu", "di
     "--out",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Also write result.json and manifest.json into a folder, all or nothing.",
+    help="Also write the result, with its whole timeline, into a folder, all or nothing.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @click.option("--quiet", is_flag=True, help="No tables and no progress bar.")

@@ -166,7 +166,9 @@ class _Maker:
         if not cut.writes:
             return self.b.empty
         size = packed(cut.elements, self.bits)
-        return pieces(self.b, self.arch, size, "", cut.first_written, staged=self.task.spilled, gives=self.gives(cut))
+        return pieces(
+            self.b, self.arch, size, "", cut.first_written, staged=self.task.spilled, gives=self.gives(cut)
+        )
 
     def gives(self, cut: Cut) -> tuple[Edge, ...]:
         return (self.task.pass_done if cut.ends_pass else ()) + (self.task.done if cut.last else ())

@@ -1,6 +1,8 @@
 """A folder with the result of a run, written whole or not at all.
 
     result.json     what `lsim run --json` prints, without the CPU time: the same inputs give the same bytes
+    timeline.npz    every state of every part, folded: see `lsim.results.store`
+    trace.jsonl, arch.yaml   what was run on what, so that the folder stands alone
     manifest.json   what it is the result of, and the digest of each file
 
 A folder that has nothing but what its own manifest lists may be replaced by a later run. Any other is refused.
@@ -17,13 +19,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lsim.arch import dump_arch
 from lsim.errors import InputError
+from lsim.results.store import ARCH, RESULT, TIMELINE, TRACE, pack
+from lsim.trace import dumps
 
 if TYPE_CHECKING:
     from lsim.results.result import Result
 
 MANIFEST = "manifest.json"
-RESULT = "result.json"
 
 
 def check_folder(folder: Path) -> None:
@@ -43,20 +47,26 @@ def write_result(result: Result, folder: Path) -> None:
     content = {key: value for key, value in result.to_dict().items() if key != "cpu_s"}
     about = {key: content[key] for key in ("lsim", "trace", "arch", "options")}
     about["arch"] = {key: content["arch"][key] for key in ("name", "sha256")}
-    write_folder(folder, {RESULT: _text(content)}, about)
+    files = {
+        RESULT: _text(content).encode(),
+        TIMELINE: pack(result.timeline),
+        TRACE: dumps(result.trace).encode(),
+        ARCH: dump_arch(result.arch).encode(),
+    }
+    write_folder(folder, files, about)
 
 
-def write_folder(folder: Path, files: Mapping[str, str], about: Mapping[str, Any]) -> None:
+def write_folder(folder: Path, files: Mapping[str, bytes], about: Mapping[str, Any]) -> None:
     """Writes files and a manifest that lists them, beside the folder, and puts that in its place."""
     check_folder(folder)
-    digests = {name: sha256(text.encode()).hexdigest() for name, text in sorted(files.items())}
-    manifest = _text({**about, "files": digests})
+    digests = {name: sha256(content).hexdigest() for name, content in sorted(files.items())}
+    manifest = _text({**about, "files": digests}).encode()
     target = Path(os.path.realpath(folder))
     fresh, old = (target.with_name(f".{target.name}.{what}.{os.getpid()}") for what in ("new", "old"))
     try:
         fresh.mkdir(parents=True)
-        for name, text in {**files, MANIFEST: manifest}.items():
-            (fresh / name).write_text(text, encoding="utf-8", newline="\n")
+        for name, content in {**files, MANIFEST: manifest}.items():
+            (fresh / name).write_bytes(content)
         _replace(target, fresh, old)
     except OSError as error:
         raise _refusal(folder, f"cannot be written: {error.strerror}") from None
