@@ -51,7 +51,9 @@ def gemm(m1: str, m2: str, out: str, rows: int, depth: int, columns: int, heads:
     return Operator(f"make {out}", Kind.GEMM, ((m1,), (m2,)), (out,), heads, rows, depth, columns)
 
 
-def vector(kind: Kind, operands: Sequence[str], out: str, rows: int, columns: int, heads: int = 1) -> Operator:
+def vector(
+    kind: Kind, operands: Sequence[str], out: str, rows: int, columns: int, heads: int = 1
+) -> Operator:
     return Operator(f"make {out}", kind, tuple((name,) for name in operands), (out,), heads, rows, 0, columns)
 
 
@@ -62,8 +64,18 @@ def trace(*operators: Operator, kv: Sequence[str] = ()) -> Trace:
         sizes = [operator.elements] * len(operator.operands)
         if operator.is_gemm:
             sizes = [operator.heads * operator.depth * n for n in (operator.rows, operator.columns)]
-        for (name,), elements in zip([*operator.operands, operator.outputs], [*sizes, operator.elements], strict=True):
-            role = Role.KV if name in kv else Role.ACTIVATION if name in operator.outputs else Role.WEIGHT if name[0] == "w" else Role.INPUT
+        for (name,), elements in zip(
+            [*operator.operands, operator.outputs], [*sizes, operator.elements], strict=True
+        ):
+            role = (
+                Role.KV
+                if name in kv
+                else Role.ACTIVATION
+                if name in operator.outputs
+                else Role.WEIGHT
+                if name[0] == "w"
+                else Role.INPUT
+            )
             tensors.setdefault(name, Tensor(name, (elements,), role))
     return Trace("small", tensors, operators)
 

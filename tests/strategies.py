@@ -32,15 +32,26 @@ class _Model:
         self.tensors[name] = Tensor(name, shape, role)
         return name
 
-    def add(self, kind: Kind, operands: list[tuple[str, ...]], out: str, size: tuple[int, int, int, int], role: Role) -> str:
+    def add(
+        self,
+        kind: Kind,
+        operands: list[tuple[str, ...]],
+        out: str,
+        size: tuple[int, int, int, int],
+        role: Role,
+    ) -> str:
         heads, rows, depth, columns = size
         self.tensor(out, heads, rows, columns, role=role)
-        self.operators.append(Operator(out + ".op", kind, tuple(operands), (out,), heads, rows, depth, columns))
+        self.operators.append(
+            Operator(out + ".op", kind, tuple(operands), (out,), heads, rows, depth, columns)
+        )
         return out
 
     def linear(self, name: str, features: int, role: Role = Role.ACTIVATION) -> str:
         weight = self.tensor(f"{name}.w", features, self.features, role=Role.WEIGHT)
-        return self.add(Kind.GEMM, [(weight,), (self.x,)], name, (1, features, self.features, self.tokens), role)
+        return self.add(
+            Kind.GEMM, [(weight,), (self.x,)], name, (1, features, self.features, self.tokens), role
+        )
 
     def step(self, name: str, features: int) -> None:
         self.older = [] if features != self.features else [*self.older, self.x]
@@ -94,9 +105,17 @@ def _grouped_attention(m: _Model, name: str, choice: int) -> None:
     if cached:
         keys.insert(0, m.tensor(f"{name}.k_cache", heads * size, cached, role=Role.KV))
         values.insert(0, m.tensor(f"{name}.v_cache", heads * size, cached, role=Role.KV))
-    scores = m.add(Kind.GEMM, [(q,), tuple(keys)], f"{name}.s", (heads, n * group, size, n + cached), Role.ACTIVATION)
+    scores = m.add(
+        Kind.GEMM, [(q,), tuple(keys)], f"{name}.s", (heads, n * group, size, n + cached), Role.ACTIVATION
+    )
     m.add(Kind.SOFTMAX, [(scores,)], f"{name}.p", (heads, n * group, 0, n + cached), Role.ACTIVATION)
-    m.add(Kind.GEMM, [(f"{name}.p",), tuple(values)], name, (heads, n * group, n + cached, size), Role.ACTIVATION)
+    m.add(
+        Kind.GEMM,
+        [(f"{name}.p",), tuple(values)],
+        name,
+        (heads, n * group, n + cached, size),
+        Role.ACTIVATION,
+    )
     m.step(name, heads * group * size)
 
 
@@ -231,7 +250,9 @@ def _base() -> Arch:
 def machines(draw: st.DrawFn, groups: tuple[str, ...] = ("1",)) -> Machine:
     """A small machine; any contention source may be ideal."""
     settings = draw(SETTINGS)
-    settings["broadcast.groups"] = draw(st.sampled_from([g for g in groups if int(settings["core.tiles"]) % int(g) == 0]))
+    settings["broadcast.groups"] = draw(
+        st.sampled_from([g for g in groups if int(settings["core.tiles"]) % int(g) == 0])
+    )
     for side, vectors in (("m1", "rows"), ("m2", "columns")):
         step = prod(int(settings[f"core.{size}"]) for size in ("cores", vectors, "wavelengths"))
         if step * int(settings["operands.bits"].split()[0]) > 8 * 16:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hypothesis import given, settings
+from strategies import Machine, machines, traces
 
 from lsim.trace import Kind, Trace, dumps, loads
-from strategies import Machine, machines, traces
 
 
 @settings(max_examples=50, deadline=None)
@@ -32,7 +32,9 @@ def test_do_the_traces_have_what_is_hard() -> None:
     @given(traces())
     def look(trace: Trace) -> None:
         for operator in trace.operators:
-            seen.update({operator.kind.value} | ({"joined"} if any(len(o) > 1 for o in operator.operands) else set()))
+            seen.update(
+                {operator.kind.value} | ({"joined"} if any(len(o) > 1 for o in operator.operands) else set())
+            )
             seen.update({"fused"} if len(operator.outputs) > 1 else ())
         seen.update({"embedding first"} if trace.operators[0].kind is Kind.EMBEDDING else ())
 

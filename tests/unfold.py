@@ -25,7 +25,10 @@ def intervals(result: Result) -> dict[str, list[Interval]]:
 def busy_intervals(result: Result) -> dict[str, list[tuple[int, int]]]:
     """Part → [start, end) in which it is busy."""
     return {
-        name: [(start, end) for start, end, _ in _joined([(s, e, "busy") for s, e, what in found if what.startswith("busy")])]
+        name: [
+            (start, end)
+            for start, end, _ in _joined([(s, e, "busy") for s, e, what in found if what.startswith("busy")])
+        ]
         for name, found in intervals(result).items()
     }
 

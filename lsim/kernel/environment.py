@@ -51,9 +51,8 @@ class Environment(simpy.Environment):
         self.registers: list[int] = []
         self.channels: list[Any] = []
         self.deadlines: list[int] = []
-        self.sites: list[
-            int
-        ] = []  # what each part waits at: a channel's register or a port's index, see `Process`
+        # where each part waited last: at a channel's register, a port's index, or for time alone (`process.SPENDING`)
+        self.sites: list[int] = []
         self.leaves: list[Any] = []  # the leaf in hand of each process
         self.events = 0
         self.end = 0  # when the last process with a program finished it
@@ -68,10 +67,12 @@ class Environment(simpy.Environment):
         return len(self.parts) - 1
 
     def register(self, value: int = 0) -> int:
+        """The index of a new integer that a part remembers."""
         self.registers.append(value)
         return len(self.registers) - 1
 
     def deadline(self) -> int:
+        """The index of a new tick that a part remembers: a time in the future, or any in the past."""
         self.deadlines.append(-1)
         return len(self.deadlines) - 1
 
@@ -81,6 +82,7 @@ class Environment(simpy.Environment):
         self._write((self._now, part, code, position))
 
     def fire(self, event: Wake, delay: int = 0, priority: int = NORMAL) -> None:
+        """Lets an event happen `delay` ticks from now."""
         event._value = None
         heappush(self._queue, (self._now + delay, priority, next(self._eid), event))  # type: ignore[misc]
 

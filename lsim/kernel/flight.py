@@ -106,6 +106,7 @@ class Delay:
         self._count = env.register()
 
     def send(self, channel: Channel) -> None:
+        """Gives the channel a token `ticks` from now."""
         if self.ticks == 0:
             channel.give()
             return

@@ -168,9 +168,8 @@ class Cursor:
         self.item: Any = None
         self._run_loop: Loop | None = None
         self._run_end = 0
-        self._path: list[
-            list[Any]
-        ] = []  # [node, which iteration or part, its Loop] from the root to above the leaf
+        # [node, which iteration or part, its Loop] from the root to above the leaf
+        self._path: list[list[Any]] = []
         self._enter(program, 0)
 
     def advance(self) -> None:

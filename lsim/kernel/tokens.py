@@ -26,10 +26,12 @@ class Channel:
         self._need = 0
 
     def given_by(self, part: int) -> None:
+        """Names the part that gives the tokens."""
         self.giver = part
         self.code = self.env.labels.code(Label(Kind.IDLE if self.idle else Kind.WAIT, target=part))
 
     def try_take(self, count: int) -> bool:
+        """Takes `count` tokens if there are as many; whether there were."""
         registers = self._registers
         if registers[self.index] < count:
             return False
@@ -44,9 +46,11 @@ class Channel:
 
     @property
     def waited_on(self) -> bool:
+        """Whether its taker waits for tokens now."""
         return self._wake is not None
 
     def give(self, count: int = 1) -> None:
+        """Gives tokens; a taker for whom they are enough has taken them at once and goes on at this tick."""
         registers = self._registers
         registers[self.index] += count
         wake = self._wake

@@ -65,7 +65,7 @@ def _zipped(
 
 
 def chains(units: Sequence[Unit], edges: Edges, residency: Residency, window: int) -> list[tuple[int, int]]:
-    """Pairs (first, second) of GEMM units, a row-wise unit between them, whose passes may take turns.
+    """Pairs (first, second) of GEMM units, a vector unit between them, whose passes may take turns.
 
     All three must be able to be in flight at once: a window of three, room for all they write, and operands that lie
     in the global SRAM (a staging ring that both shared could be filled by one that waits for the other).

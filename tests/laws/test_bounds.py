@@ -10,12 +10,12 @@ from collections.abc import Mapping
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from strategies import Machine, machines, traces
 
 from lsim import load_arch, load_trace, simulate
-from lsim.arch import Arch
+from lsim.arch import IDEALS, Arch
 from lsim.errors import InputError
 from lsim.trace import Kind, Operator, Role, Trace
-from strategies import Machine, machines, traces
 
 PICOSECONDS = 10**12
 FUSIBLE = (Kind.ACTIVATION, Kind.RESIDUAL, Kind.MULTIPLY, Kind.ROTARY)
@@ -33,7 +33,13 @@ class Bounds:
         self.gemms = [op for op in trace.operators if op.is_gemm]
 
     def all(self) -> Mapping[str, int]:
-        bounds = {"shots": self.shots(), "hbm": self.hbm(), "gb": self.gb(), "dpu": self.dpu(), "issue": self.issue()}
+        bounds = {
+            "shots": self.shots(),
+            "hbm": self.hbm(),
+            "gb": self.gb(),
+            "dpu": self.dpu(),
+            "issue": self.issue(),
+        }
         if self.lockstep:
             bounds["samples"] = self.samples()
         if self.lockstep and self.barrier:
@@ -53,7 +59,10 @@ class Bounds:
             return sum(self.shots_of(op) for op in self.gemms)
         core = self.arch.core
         blocks = sum(
-            op.heads * up(op.rows, core.rows) * up(op.columns, core.columns) * up(op.depth, core.cores * core.wavelengths)
+            op.heads
+            * up(op.rows, core.rows)
+            * up(op.columns, core.columns)
+            * up(op.depth, core.cores * core.wavelengths)
             for op in self.gemms
         )
         return up(blocks, core.tiles)
@@ -141,13 +150,20 @@ class Bounds:
         """The longest chain of operators each of which needs the one before complete."""
         end: dict[str, int] = {}
         for op in self.trace.operators:
-            begin = max((end[self.trace.producer(t).name] for t in op.reads if self.trace.producer(t)), default=0)  # type: ignore[union-attr]
+            begin = max(
+                (end[self.trace.producer(t).name] for t in op.reads if self.trace.producer(t)), default=0
+            )  # type: ignore[union-attr]
             end[op.name] = begin + self.alone(op)
         return max(end.values())
 
 
 @settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
-@given(traces(layers=2), machines(groups=("1", "2", "4")), st.sampled_from(["lockstep", "head-parallel"]), st.sampled_from(["barrier", "chunked"]))
+@given(
+    traces(layers=2),
+    machines(groups=("1", "2", "4")),
+    st.sampled_from(["lockstep", "head-parallel"]),
+    st.sampled_from(["barrier", "chunked"]),
+)
 def test_is_a_run_no_shorter_than_its_work(trace: Trace, machine: Machine, mapping: str, deps: str) -> None:
     try:
         result = simulate(trace, machine.arch, mapping=mapping, deps=deps)
@@ -156,6 +172,31 @@ def test_is_a_run_no_shorter_than_its_work(trace: Trace, machine: Machine, mappi
     lockstep = mapping == "lockstep" or machine.arch.broadcast.groups == 1
     for name, ticks in Bounds(trace, machine.arch, lockstep, deps == "barrier").all().items():
         assert result.ticks >= ticks, name
+
+
+@pytest.mark.parametrize(
+    ("real", "bound"),
+    [
+        ("hbm", "hbm"),
+        ("gb", "gb"),
+        ("adc", "samples"),
+        ("dpu", "dpu"),
+        ("dispatch", "issue"),
+        ("adc", "path"),
+    ],
+)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(trace=traces(layers=2), machine=machines())
+def test_is_a_run_with_one_real_part_no_shorter_than_its_work(
+    real: str, bound: str, trace: Trace, machine: Machine
+) -> None:
+    """With nothing else in the way the bound is near, and a part that is a little too fast is found out."""
+    alone = Machine(machine.settings, frozenset(IDEALS.keys() - {real}))
+    try:
+        result = simulate(trace, alone.arch)
+    except InputError:
+        assume(False)
+    assert result.ticks >= Bounds(trace, alone.arch, True, True).all()[bound]
 
 
 @pytest.mark.parametrize("arch", ["lt-b-4bit", "lt-l-8bit"])

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small import gemm, layers, linear, machine, only, trace, vector
 
 from lsim import Result, load_arch, load_trace, simulate
 from lsim.arch import IDEALS
 from lsim.trace import Kind
-from small import gemm, layers, linear, machine, only, trace, vector
 
 # The small machine: R = 4 rows a pass, Nv = 2 columns, 2 deep a step, 8 deep a chunk; times in ticks of 1 ns.
 R, NV, STEP, CHUNK = 4, 2, 2, 8
@@ -36,7 +36,9 @@ def test_is_a_gemm_alone_as_long_as_its_shots(sizes: tuple[int, int, int]) -> No
     assert simulate(linear(*sizes), machine(IDEALS)).ticks == shots(*sizes)
 
 
-@pytest.mark.parametrize(("heads", "rows", "depth", "columns"), [(1, 8, 8, 4), (3, 4, 16, 2), (2, 12, 24, 10)])
+@pytest.mark.parametrize(
+    ("heads", "rows", "depth", "columns"), [(1, 8, 8, 4), (3, 4, 16, 2), (2, 12, 24, 10)]
+)
 def test_do_heads_take_their_turns(heads: int, rows: int, depth: int, columns: int) -> None:
     """Sizes that divide evenly: ⌈N1/R⌉·⌈N2/Nv⌉·H·Σ⌈k/(C·Nλ)⌉."""
     result = simulate(trace(gemm("q", "k", "s", rows, depth, columns, heads)), machine(IDEALS))
@@ -46,16 +48,25 @@ def test_do_heads_take_their_turns(heads: int, rows: int, depth: int, columns: i
 @pytest.mark.parametrize("conversion", [1, 2, 3, 7])
 def test_does_a_shot_that_is_not_integrated_take_a_conversion(conversion: int) -> None:
     """The first sample is taken after its shot; each next one a conversion later."""
-    arch = only("adc", readout__integrate="1", readout__conversion=f"{conversion} ticks", readout__latency="0 ticks")
+    arch = only(
+        "adc", readout__integrate="1", readout__conversion=f"{conversion} ticks", readout__latency="0 ticks"
+    )
     assert core_ticks(simulate(linear(8, 8, 8), arch)) == 1 + (shots(8, 8, 8) - 1) * conversion
 
 
 @pytest.mark.parametrize(("integrate", "conversion"), [(1, 5), (2, 3), (2, 5), (4, 3), (4, 9)])
 def test_does_a_block_of_four_steps_take_its_samples(integrate: int, conversion: int) -> None:
     """Groups of A shots, one sample each: a group takes the longer of its shots and a conversion, the very first its shots."""
-    arch = only("adc", readout__integrate=str(integrate), readout__conversion=f"{conversion} ticks", readout__latency="0 ticks")
+    arch = only(
+        "adc",
+        readout__integrate=str(integrate),
+        readout__conversion=f"{conversion} ticks",
+        readout__latency="0 ticks",
+    )
     groups = shots(8, 8, 8) // integrate
-    assert core_ticks(simulate(linear(8, 8, 8), arch)) == integrate + (groups - 1) * max(integrate, conversion)
+    assert core_ticks(simulate(linear(8, 8, 8), arch)) == integrate + (groups - 1) * max(
+        integrate, conversion
+    )
 
 
 @pytest.mark.parametrize(("port", "feed"), [("1 B", 8), ("2 B", 4), ("3 B", 3), ("4 B", 2), ("8 B", 1)])
@@ -75,7 +86,13 @@ def test_is_an_operand_that_stays_not_fed_again() -> None:
 @pytest.mark.parametrize("readout", [0, 11])
 @pytest.mark.parametrize("propagation", [0, 5])
 def test_does_the_last_result_come_through_readout_and_waveguide(readout: int, propagation: int) -> None:
-    arch = only("adc", "broadcast", readout__latency=f"{readout} ticks", broadcast__propagation=f"{propagation} ticks", readout__conversion="1 tick")
+    arch = only(
+        "adc",
+        "broadcast",
+        readout__latency=f"{readout} ticks",
+        broadcast__propagation=f"{propagation} ticks",
+        readout__conversion="1 tick",
+    )
     assert simulate(linear(8, 8, 8), arch).ticks == shots(8, 8, 8) + readout + propagation
 
 
@@ -99,22 +116,30 @@ def test_does_a_row_longer_than_a_slot_take_two_sweeps() -> None:
 
 def test_does_each_operator_wait_for_its_issue() -> None:
     """Each layer is issued when the one before is done."""
-    assert simulate(layers(5, 8, 8), only("dispatch", controller__issue="9 ticks")).ticks == 5 * (9 + shots(8, 8, 8))
+    assert simulate(layers(5, 8, 8), only("dispatch", controller__issue="9 ticks")).ticks == 5 * (
+        9 + shots(8, 8, 8)
+    )
 
 
 @pytest.mark.parametrize("channels", [1, 2, 4])
 def test_is_a_gemv_behind_its_weights_as_long_as_hbm_says(channels: int) -> None:
-    """Weights of N1·D B at 1 B a tick; a pass has R·D = 32 B: two pieces of 16 B, which turn to the first channel with each pass.
+    """Weights of N1·D B at 1 B a tick, in pieces that take the channels in turn.
 
-    All is asked for at tick 0, and x, a piece of D B, after the weights: the first channel has ⌈2/channels⌉ pieces of each pass to
-    serve before it, at 16·channels ticks a piece. Then x takes D·channels ticks and the latency, the first pass its shots; and
-    from there the first channel stores the results of a pass, R B, in R·channels ticks: no less than a pass has shots.
+    All is asked for at tick 0, and x, a piece of D B, after the weights: it is served when the first channel has served its
+    share of them, N1·D ticks. Then x takes D·channels ticks and the latency, and the passes their shots. The results of a pass,
+    R B, take R·channels ticks of a channel, and as there are as many shots in a pass, R, nobody waits but for the last.
     """
     rows, depth, latency = 64, 8, 30
     passes, shots_a_pass = rows // R, depth // STEP
-    arch = only("hbm", hbm__bandwidth="1 GB/s", hbm__channels=str(channels), hbm__latency=f"{latency} ns", hbm__outstanding="64")
-    weights = passes * up(2, channels) * 16 * channels
-    expected = weights + depth * channels + latency + shots_a_pass + passes * R * channels
+    arch = only(
+        "hbm",
+        hbm__bandwidth="1 GB/s",
+        hbm__channels=str(channels),
+        hbm__latency=f"{latency} ns",
+        hbm__outstanding="64",
+    )
+    assert shots_a_pass == R and rows * depth % (16 * channels) == 0
+    expected = rows * depth + depth * channels + latency + passes * shots_a_pass + R * channels
     assert simulate(linear(rows, depth, 1), arch).ticks == expected
 
 
@@ -125,12 +150,46 @@ def test_is_a_stream_of_weights_bound_by_bandwidth(rows: int, depth: int) -> Non
     x is made from an input of D B and stays, as does the result: the channel serves D + N1·D B. Then come, beside the
     bandwidth, the latency of the last piece and the 4 shots of the last chunk.
     """
-    arch = only("hbm", hbm__bandwidth="1 GB/s", hbm__latency="30 ns", hbm__outstanding="4", controller__m1_ahead="64 KiB")
+    arch = only(
+        "hbm",
+        hbm__bandwidth="1 GB/s",
+        hbm__latency="30 ns",
+        hbm__outstanding="4",
+        controller__m1_ahead="64 KiB",
+    )
     work = trace(
-        vector(Kind.ACTIVATION, ["i"], "x", depth, 1), gemm("w", "x", "y", rows, depth, 1), vector(Kind.SOFTMAX, ["y"], "z", 1, rows)
+        vector(Kind.ACTIVATION, ["i"], "x", depth, 1),
+        gemm("w", "x", "y", rows, depth, 1),
+        vector(Kind.SOFTMAX, ["y"], "z", 1, rows),
     )
     made = {operator.name: operator for operator in simulate(work, arch).operators}
     assert made["make y"].end == depth + rows * depth + 30 + CHUNK // STEP
+
+
+@pytest.mark.parametrize("switch", [0, 3, 20])
+@pytest.mark.parametrize(("groups", "streams"), [(2, 1), (4, 2), (4, 4)])
+def test_do_groups_take_turns_on_the_streams(groups: int, streams: int, switch: int) -> None:
+    """A head for each group, of as many blocks of 4 steps; whoever asked first comes first, so each group waits for all others.
+
+    A stream serves groups/streams of them in turn: all their blocks, and a switch before each but the very first. With a stream
+    for each group nobody waits or switches.
+    """
+    arch = only("broadcast", core__tiles="4", broadcast__groups=str(groups), broadcast__streams=str(streams),
+                broadcast__switch=f"{switch} ticks", broadcast__propagation="0 ticks", m2_sram__slot=f"{16 * groups} B")  # fmt: skip
+    result = simulate(trace(gemm("q", "k", "s", 8, 8, 8, groups)), arch, mapping="head-parallel")
+    blocks = up(8, 4 // groups * 2) * 4 * groups // streams
+    switches = 0 if groups == streams else blocks - 1
+    assert result.ticks == blocks * 4 + switches * switch
+
+
+@pytest.mark.parametrize(("lanes", "softmax"), [(2, 32), (4, 16), (8, 8), (16, 4)])
+def test_does_a_softmax_follow_its_gemm_pass_by_pass(lanes: int, softmax: int) -> None:
+    """4 passes of 16 shots, and the DPU's time for the 32 elements of each: under barriers one after the other, chunked as a
+    pipeline, in which the slower sets the pace."""
+    arch = only("dpu", dpu__lanes=str(lanes))
+    work = trace(gemm("w", "x", "s", 16, 8, 8), vector(Kind.SOFTMAX, ["s"], "p", 16, 8))
+    assert simulate(work, arch).ticks == 4 * 16 + 4 * softmax
+    assert simulate(work, arch, deps="chunked").ticks == 16 + 3 * max(16, softmax) + softmax
 
 
 @pytest.mark.parametrize("name", ["deit-tiny", "bert-base"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from attrs import frozen
+from small import attention, machine
 
 from lsim import simulate
 from lsim.errors import Deadlock, LawBroken
@@ -20,12 +21,11 @@ from lsim.kernel.tokens import Channel
 from lsim.parts.broadcast import Broadcast
 from lsim.parts.controller import Controller, Retirement
 from lsim.parts.dma import DmaAck, DmaIssue, DmaLand, DmaOut
-from lsim.parts.dpu import DpuLanes
 from lsim.parts.dptc import Core
+from lsim.parts.dpu import DpuLanes
 from lsim.parts.drain import Drainer
 from lsim.parts.operand_sram import Filler
 from lsim.results import laws, statistics, timeline
-from small import attention, machine
 
 Patch = pytest.MonkeyPatch
 WORK = attention(tokens=8, heads=2, size=4, blocks=2)
@@ -48,7 +48,13 @@ class Silent:
         return getattr(self._real, name)
 
 
-def once(patch: Patch, cls: type[Process], part: str, faulty: Callable[[Any, Any, Callable[..., Any]], Any], item: int = 3) -> None:
+def once(
+    patch: Patch,
+    cls: type[Process],
+    part: str,
+    faulty: Callable[[Any, Any, Callable[..., Any]], Any],
+    item: int = 3,
+) -> None:
     """At its `item`-th item, `part` does `faulty(process, item, work)` instead of its work."""
     work = cls.work
 
@@ -98,7 +104,9 @@ def given_twice(thing: str) -> Callable[[Any, Any, Callable[..., Any]], Any]:
     return faulty
 
 
-def replaced(owner: Any, name: str, faulty: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Callable[[Patch], None]:
+def replaced(
+    owner: Any, name: str, faulty: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> Callable[[Patch], None]:
     """`owner.name` in a faulty form, all through the run."""
     return lambda patch: patch.setattr(owner, name, faulty(getattr(owner, name)))
 
@@ -128,7 +136,13 @@ def at(cls: type[Process], part: str, faulty: Callable[..., Any], item: int = 3)
     return lambda patch: once(patch, cls, part, faulty, item)
 
 
-WORKS, BYTES, TOKENS, TIMES, BLOCKS = "_work_is_done", "_bytes_are_conserved", "_tokens_are_home", "_time_is_complete", "_blocks_take_their_time"
+WORKS, BYTES, TOKENS, TIMES, BLOCKS = (
+    "_work_is_done",
+    "_bytes_are_conserved",
+    "_tokens_are_home",
+    "_time_is_complete",
+    "_blocks_take_their_time",
+)
 FAULTS = (
     Fault("m1 skips a transaction", at(Filler, "m1", without("access", "sram")), "m1_sram", (BYTES,)),
     Fault("m2 skips a transaction", at(Filler, "m2", without("access", "sram")), "m2_sram", (BYTES,)),
@@ -184,7 +198,9 @@ def test_would_the_fault_pass_without_its_law(fault: Fault, monkeypatch: Patch) 
 
 
 def test_is_there_a_fault_for_every_law() -> None:
-    assert {law for fault in FAULTS for law in fault.laws} == {name for name, law in vars(laws).items() if isfunction(law) and name.startswith("_")}
+    assert {law for fault in FAULTS for law in fault.laws} == {
+        name for name, law in vars(laws).items() if isfunction(law) and name.startswith("_")
+    }
 
 
 def test_does_the_machine_without_a_fault_pass() -> None:
@@ -203,8 +219,13 @@ def test_does_a_fold_of_one_period_too_many_break_a_law(monkeypatch: Patch) -> N
 
 
 def test_does_a_fold_counted_once_too_often_break_a_law(monkeypatch: Patch) -> None:
-    weights = timeline._weights
-    monkeypatch.setattr(timeline, "_weights", lambda *args: [weight + 1 for weight in weights(*args)])
+    spread = timeline.Timeline._spread
+
+    def too_often(self: timeline.Timeline, ranges: list[tuple[int, int, int]]) -> timeline.Ints:
+        times = spread(self, ranges)
+        return times + (times > 1)
+
+    monkeypatch.setattr(timeline.Timeline, "_spread", too_often)
     with pytest.raises(LawBroken):
         simulate(FOLDING, machine())
 
@@ -246,6 +267,10 @@ def test_is_a_token_lost_while_nobody_waits_found(monkeypatch: Patch) -> None:
     run()
     last = len(given)
     given.clear()
-    monkeypatch.setattr(Channel, "give", lambda self, count=1: lossy(self, count) if len(given) < last - 1 else given.append(self))
+    monkeypatch.setattr(
+        Channel,
+        "give",
+        lambda self, count=1: lossy(self, count) if len(given) < last - 1 else given.append(self),
+    )
     with pytest.raises(LawBroken):
         run()

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import pytest
 from attrs import field, frozen
+from small import attention, gemm, layers, linear, machine, only, trace, vector
 
 from lsim import Result, simulate
 from lsim.arch import IDEALS
 from lsim.kernel.labels import Cause
 from lsim.trace import Kind, Trace
-from small import attention, gemm, layers, linear, machine, only, trace, vector
 
 
 @frozen
@@ -37,7 +37,9 @@ SPILLING = {
     "global_sram__m1_staging": "32 B", "global_sram__out_staging": "512 B", "global_sram__capacity": "737 B",
     "global_sram__line": "1 B", "global_sram__ports": "4",
 }  # fmt: skip
-CHAIN = trace(*(vector(Kind.SOFTMAX, [f"x{i}"], f"x{i + 1}", 8, 8) for i in range(4)), gemm("w", "x4", "o", 4, 8, 2))
+CHAIN = trace(
+    *(vector(Kind.SOFTMAX, [f"x{i}"], f"x{i + 1}", 8, 8) for i in range(4)), gemm("w", "x4", "o", 4, 8, 2)
+)
 KEYS = trace(gemm("w", "x", "k", 8, 2, 8), gemm("q", "k", "s", 4, 8, 8), kv=["k"])
 
 CASES = (
@@ -111,7 +113,9 @@ def of(case: Case, cure: str | Mapping[str, str] | None = None) -> Result:
 def worst(result: Result, cause: Cause) -> float:
     """The cause's part of the ticks of the tile that suffers most, until it is done."""
     done = {name: 0 if cause is Cause.DONE else tile.get("done", 0) for name, tile in result.tiles().items()}
-    return max(tile.get(cause.value, 0) / (result.ticks - done[name]) for name, tile in result.tiles().items())
+    return max(
+        tile.get(cause.value, 0) / (result.ticks - done[name]) for name, tile in result.tiles().items()
+    )
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.cause}: {case.why}")
@@ -134,7 +138,15 @@ def test_is_nothing_but_shots_left_when_all_is_ideal() -> None:
 
 CAUSED = {
     "hbm": {Cause.HBM_M1, Cause.HBM_M2, Cause.HBM_DPU, Cause.HBM_OUT, Cause.HBM_LATENCY},
-    "gb": {Cause.M1_FILL, Cause.M2_FILL, Cause.PARTIAL_SUMS, Cause.DRAIN, Cause.DPU_READ, Cause.DPU_WRITE, Cause.STAGING},
+    "gb": {
+        Cause.M1_FILL,
+        Cause.M2_FILL,
+        Cause.PARTIAL_SUMS,
+        Cause.DRAIN,
+        Cause.DPU_READ,
+        Cause.DPU_WRITE,
+        Cause.STAGING,
+    },
     "feed": {Cause.FEED},
     "adc": {Cause.ADC},
     "broadcast": {Cause.BROADCAST, Cause.SWITCH},
@@ -158,4 +170,6 @@ def test_does_an_ideal_part_cost_nobody_anything_on_a_busy_machine(ideal: str) -
     """Everything else stays real, and is in everybody's way."""
     work = attention(tokens=12, size=12, blocks=2)
     assert causes(simulate(work, machine(**BUSY_MACHINE), mapping="head-parallel")) >= CAUSED[ideal]
-    assert not causes(simulate(work, machine([ideal], **BUSY_MACHINE), mapping="head-parallel")) & CAUSED[ideal]
+    assert (
+        not causes(simulate(work, machine([ideal], **BUSY_MACHINE), mapping="head-parallel")) & CAUSED[ideal]
+    )

@@ -12,7 +12,6 @@ from typing import NamedTuple
 from lsim.arch import MATCHED, Arch
 from lsim.arch.memory import OperandSram
 from lsim.trace.ir import Trace
-
 from reference.planning import (
     UNBOUNDED,
     GemmPlan,

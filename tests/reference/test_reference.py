@@ -10,10 +10,10 @@ last sample. DPU: 4 lanes, cycles of 2 ticks, slots of 16 B. Issue takes 4 ticks
 from collections.abc import Mapping, Sequence
 
 import pytest
+
 from lsim.arch import Arch, load_arch
 from lsim.errors import Deadlock, PlanError
 from lsim.trace.ir import Kind, Operator, Role, Tensor, Trace
-
 from reference import ReferenceResult, run
 from reference.planning import lay_out
 from reference.ticks import Channel, Port, Steps, World, merged
@@ -236,9 +236,7 @@ def test_an_activation_that_spills_goes_through_hbm() -> None:
     assert result.operators == {"make x": (0, 25), "make y": (25, 54)}
     assert busy(result, "dpu.lanes") == [(15, 19), (40, 48)]
     assert busy(result, "hbm0") == [(4, 6), (23, 25), (29, 31), (52, 54)]
-    assert result.bytes == {
-        name: 16 for name in ("dpu.dma", "dpu.dma.land", "dpu.read", "dpu.write", "dpu.out")
-    }
+    assert result.bytes == dict.fromkeys(("dpu.dma", "dpu.dma.land", "dpu.read", "dpu.write", "dpu.out"), 16)
     assert result.ticks == 54
 
 
