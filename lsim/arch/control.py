@@ -14,9 +14,13 @@ class Controller:
     issue: int = number("time to issue an operator", TICKS, low=0)
     prefetch: int = number("operators ahead whose weights may be fetched", low=0)
     m1_ahead: int = number(
-        "window of M1 operands fetched from HBM before they are used up; a row pass counts at most half", SIZE
+        "window of M1 operands fetched from HBM before they are used up; a row pass counts at most half",
+        SIZE,
+        low=2,
     )
     m2_ahead: int = number(
-        "window of M2 operands fetched from HBM before they are used up; a panel counts at most half", SIZE
+        "window of M2 operands fetched from HBM before they are used up; a panel counts at most half",
+        SIZE,
+        low=2,
     )
     lag: int = number("row passes by which S·V follows Q·Kᵀ under the chunked policy", low=0)

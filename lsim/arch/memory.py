@@ -60,7 +60,7 @@ class Hbm:
     """The memory off the chip: channels that serve pieces of requests in order."""
 
     bandwidth: int = number("of all channels together", BANDWIDTH)
-    channels: int = number("channels, each an equal share of the bandwidth")
+    channels: int = number("channels, each an equal share of the bandwidth", high=1024)
     latency: int = number("added to each piece, pipelined", TIME, low=0)
     transaction: int = number("bytes of a piece that a request is cut into", SIZE)
     outstanding: int = number("pieces in flight that one requester may have")

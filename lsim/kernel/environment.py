@@ -14,7 +14,7 @@ from typing import Any
 import simpy
 from simpy.events import PENDING, Event
 
-from lsim.errors import Deadlock
+from lsim.errors import Deadlock, InputError
 from lsim.kernel.fold import Folder
 from lsim.kernel.labels import Kind, Label, Labels
 from lsim.kernel.log import Log
@@ -97,7 +97,7 @@ class Environment(simpy.Environment):
         try:
             while self._queue:
                 self._run(4096)
-                self.log.store()
+                self._store()
                 if self.progress is not None:
                     self.progress()
         finally:
@@ -107,6 +107,14 @@ class Environment(simpy.Environment):
         if stuck:
             raise self._deadlock(stuck)
         return self.end
+
+    def _store(self) -> None:
+        try:
+            self.log.store()
+        except OverflowError:
+            raise InputError(
+                f"a run of {self._now} ticks is longer than 2^63, the longest there is"
+            ) from None
 
     def _run(self, most: int) -> None:
         """Handles at most so many events."""

@@ -36,7 +36,7 @@ class Cause(StrEnum):
 
 
 class Kind(IntEnum):
-    """Busy: serving its own work. Waiting: has work that cannot go on. Idle: has no work that was issued."""
+    """Busy: serving its own work. Waiting: for another part, for work or for room. Idle: until the controller issues work."""
 
     BUSY = 0
     WAIT = 1

@@ -142,10 +142,6 @@ class Port:
         self._free -= 1
         self._last = rank
         env.fire(request.wake, request.ticks or 0)
-        shown = self._counted if request.posted else self._shown
-        busy = shown.get(code)
-        if busy is None:
-            busy = shown[code] = self._busy_code(code, counts=request.posted)
         if not request.posted:
             env.parts[rank].enter(code)
         self.serving.append((rank, code))
@@ -153,6 +149,11 @@ class Port:
             raise LawBroken(
                 self.name, env._now, f"serves {len(self.serving)} at once and has {self.servers} servers"
             )
+        shown = self._counted if request.posted else self._shown
+        whom = code if request.posted else self.serving[0][1]  # who came first stands for all that are served
+        busy = shown.get(whom)
+        if busy is None:
+            busy = shown[whom] = self._busy_code(whom, counts=request.posted)
         env.enter(self.index, busy, 0)
 
     def _served(self, wake: Any) -> None:
@@ -170,10 +171,13 @@ class Port:
             self._next()
 
     def _next(self) -> None:
-        """A server is free: what came first in an earlier tick need not wait for what else this tick may bring."""
+        """A server is free: what came first in an earlier tick need not wait for what else this tick may bring.
+
+        One who is to hold the server does wait: what it finds of the others' servers depends on who else releases now.
+        """
         if self.policy is Arbitration.FIFO and not self._asked:
             first = min(self.queue, key=_arrival) if len(self.queue) > 1 else self.queue[0]
-            if first.tick < self.env._now:
+            if first.ticks is not None and first.tick < self.env._now:
                 self.queue.remove(first)
                 self._grant(first)
                 return

@@ -68,9 +68,10 @@ def chains(units: Sequence[Unit], edges: Edges, residency: Residency, window: in
     """Pairs (first, second) of GEMM units, a vector unit between them, whose passes may take turns.
 
     All three must be able to be in flight at once: a window of three, room for all they write, and operands that lie
-    in the global SRAM (a staging ring that both shared could be filled by one that waits for the other).
+    in the global SRAM (a staging ring that both shared could be filled by one that waits for the other). The second must
+    not read the first's result past the unit between, which it would wait for as a whole; and no GEMM is in two pairs.
     """
-    found = []
+    found: list[tuple[int, int]] = []
     for i in range(len(units) - 2):
         first, between, second = units[i : i + 3]
         if not (first.is_gemm and second.is_gemm and not between.is_gemm) or window < 3:
@@ -82,6 +83,7 @@ def chains(units: Sequence[Unit], edges: Edges, residency: Residency, window: in
             for o in unit.operators[0].operands[:2]
         )
         room = residency.used[i] + residency.claims[i + 1] + residency.claims[i + 2] <= residency.region
-        if follows and near and room:
+        apart = set(first.outputs).isdisjoint(second.reads) and (not found or found[-1][1] != i)
+        if follows and near and room and apart:
             found.append((i, i + 2))
     return found

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-from lsim.arch import Arch
+from lsim.arch import UNBOUNDED_BYTES, Arch
 from lsim.errors import ArchError
 from lsim.plan.units import Unit
 from lsim.trace import Kind, Operator, Role, Trace
@@ -128,7 +128,7 @@ def _assemble(
         region=peak,
         m1_staging=arch.m1_staging + spare // 2,
         m2_staging=arch.m2_staging + spare - spare // 2,
-        out_staging=arch.out_staging // 2,
+        out_staging=UNBOUNDED_BYTES if "act" in arch.ideal else arch.out_staging // 2,
         dpu_staging=arch.dpu_staging,
         psum_staging=arch.psum_staging,
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from attrs import frozen
 
 from lsim.arch import Arch
+from lsim.errors import PlanError
 from lsim.kernel.program import Builder, Program
 from lsim.plan.items import Drain, Edge, Fill, Lanes
 from lsim.plan.residency import packed
@@ -113,11 +114,18 @@ class _Maker:
         return self.b.seq(statistic, result)
 
     def _inputs(self) -> int:
-        return max(1, self.task.operands)
+        """Operands that are read; raises PlanError where there is none."""
+        if not self.task.operands:
+            raise PlanError(f"a {self.task.kinds[0].value} has no operand of its own size to read")
+        return self.task.operands
 
     def _fit(self) -> int:
-        """Elements of a piece whose operands fill a slot."""
-        return max(1, 8 * self.arch.dpu.slot // (self.bits * self._inputs()))
+        """Elements of a piece whose operands fill a slot; raises PlanError if not one fits."""
+        elements = 8 * self.arch.dpu.slot // (self.bits * self._inputs())
+        if not elements:
+            said = f"a slot of {self.arch.dpu.slot} B cannot hold an element of each of {self._inputs()} operands"
+            raise PlanError(said, place="dpu.slot")
+        return elements
 
     # -- what each process does for a piece ------------------------------------------------------------------------
     def pieces_in(self, cut: Cut) -> Program:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lsim.errors import LawBroken
-from lsim.kernel.labels import Kind
 from lsim.results.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -29,17 +28,16 @@ def check(env: Environment, plan: Plan, statistics: Statistics) -> None:
 def _time_is_complete(statistics: Statistics) -> None:
     """Busy + waiting + idle = elapsed, of the states of the machine and of each part's own records alike."""
     t = statistics.timeline
-    labels = t.labels
-    busy = np.array([label.kind is Kind.BUSY for label in labels])
     for part, name in enumerate(t.parts):
         time = statistics.parts[name]
         own = statistics.ticks_by_code(part)
         if time.total != t.end or int(own.sum()) != t.end:
             raise LawBroken(name, t.end, f"busy + waiting + idle is {time.total}, elapsed {t.end}")
-        if int(own[busy].sum()) != time.busy:
-            raise LawBroken(
-                name, t.end, f"busy {time.busy} of the machine's states, {int(own[busy].sum())} of its own"
-            )
+        differ = np.flatnonzero(own != statistics.ticks_of_states(part))
+        if len(differ):
+            code = int(differ[0])
+            said = f"{t.labels[code]} took {int(statistics.ticks_of_states(part)[code])} ticks of the machine's states"
+            raise LawBroken(name, t.end, f"{said} and {int(own[code])} of its own")
 
 
 def _tokens_are_home(env: Environment) -> None:

@@ -118,6 +118,13 @@ class Statistics:
         ticks[t.initial[part]] += t.elapsed[own[0]] if len(own) else t.end
         return ticks
 
+    def ticks_of_states(self, part: int) -> Ints:
+        """The same, from the states of the machine."""
+        _, ticks, codes = self._states
+        sums = np.zeros(len(self.timeline.labels), dtype=np.int64)
+        np.add.at(sums, codes[:, part], ticks)
+        return sums
+
     @cached_property
     def parts(self) -> dict[str, PartTime]:
         """Busy, idle and waiting ticks of each part."""

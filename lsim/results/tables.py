@@ -138,7 +138,7 @@ def _parts(result: Result) -> Iterator[object]:
         worst = sorted(part.waiting.items(), key=lambda wait: -wait[1])[:3]
         rows.append((name, *shares, ", ".join(f"{cause} {percent(ticks / total)}" for cause, ticks in worst)))
     columns = ("part", "busy", "waiting", "idle", "waits mostly for")
-    note = "Busy: serves. Waiting: has work that cannot go on. Idle: has no work that was issued."
+    note = "Busy: serves. Waiting: for another part, for work or for room, by root cause. Idle: until the controller issues work."
     yield from section("What the parts did", plain(columns, rows, right=(1, 2, 3)), note)
     if small:
         yield Padding(

@@ -126,6 +126,8 @@ def _rings(arch: Arch, surplus: int) -> tuple[int, int, int, int, int, int]:
     sram = arch.global_sram
     m1, m2 = sram.m1_staging + surplus // 2, sram.m2_staging + surplus - surplus // 2
     drain = sram.out_staging // 2
+    if "act" in arch.ideal:
+        return m1, m2, UNBOUNDED, UNBOUNDED, sram.dpu_staging, sram.psum_staging
     return m1, m2, drain, sram.out_staging - drain, sram.dpu_staging, sram.psum_staging
 
 
