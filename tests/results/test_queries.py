@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from strategies import Machine, machines, traces
+from unfold import records
 
 from lsim import load_arch, load_trace, simulate
 from lsim.errors import InputError
 from lsim.results.result import Result
 from lsim.trace import Trace
-from strategies import Machine, machines, traces
-from unfold import records
 
 RUNS = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 

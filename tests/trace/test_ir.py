@@ -19,7 +19,7 @@ SMALL = """\
 {"op": "b", "kind": "gemm", "rows": 5, "depth": 4, "columns": 3, "operands": ["w", "x"], "outputs": {"q": [5, 3]}}
 {"op": "c", "kind": "gemm", "rows": 3, "depth": 5, "columns": 10, "operands": ["q", ["past", "k"]], "outputs": {"s": [3, 10]}}
 {"op": "d", "kind": "softmax", "rows": 3, "columns": 10, "operands": ["s"], "outputs": {"p": [3, 10]}}
-"""  # noqa: E501
+"""
 
 
 def test_how_many_macs_and_elements_has_a_gemm():
