@@ -50,6 +50,7 @@ class Environment(simpy.Environment):
         self.states: list[int] = []
         self.registers: list[int] = []
         self.channels: list[Any] = []
+        self.piles: list[Any] = []  # of the channels, those whose tokens may pile up
         self.deadlines: list[int] = []
         # where each part waited last: at a channel's register, a port's index, or for time alone (`process.SPENDING`)
         self.sites: list[int] = []

@@ -58,3 +58,28 @@ class Channel:
             registers[self.index] -= self._need
             self._wake = None
             self.env.fire(wake)
+
+
+class Pile(Channel):
+    """A channel whose tokens may pile up long before its taker looks, and which knows how many it has handed out.
+
+    While nobody takes from it nor waits at it, its count is nobody's business: see `lsim.kernel.fold`.
+    """
+
+    __slots__ = ("taken",)
+
+    def __init__(self, env: Environment, count: int = 0, idle: bool = False) -> None:
+        super().__init__(env, count, idle)
+        self.taken = 0
+        env.piles.append(self)
+
+    def try_take(self, count: int) -> bool:
+        done = super().try_take(count)
+        self.taken += count * done
+        return done
+
+    def give(self, count: int = 1) -> None:
+        waited = self.waited_on
+        super().give(count)
+        if waited and not self.waited_on:
+            self.taken += self._need

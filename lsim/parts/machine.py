@@ -10,7 +10,7 @@ from lsim.kernel.flight import Delay
 from lsim.kernel.labels import Cause
 from lsim.kernel.process import Process
 from lsim.kernel.program import Program, Seq
-from lsim.kernel.tokens import Channel
+from lsim.kernel.tokens import Channel, Pile
 from lsim.parts.broadcast import Broadcast
 from lsim.parts.controller import Controller, Retirement
 from lsim.parts.dma import DmaAck, DmaIssue, DmaLand, DmaOut
@@ -20,7 +20,7 @@ from lsim.parts.drain import Drainer
 from lsim.parts.hbm import Hbm
 from lsim.parts.operand_sram import Filler
 from lsim.parts.sram import GlobalSram
-from lsim.plan.items import Edge
+from lsim.plan.items import ROWS, Edge
 from lsim.plan.mappings import Group
 from lsim.plan.schedule import Plan
 
@@ -98,7 +98,7 @@ class Machine:
     # -- wires -----------------------------------------------------------------------------------------------------
     def _wire(self) -> None:
         for edge, giver in self.plan.givers.items():
-            self.edges[edge] = self._channel(giver)
+            self.edges[edge] = self._channel(giver, kind=Pile if edge[0] == ROWS else Channel)
         for process in self.processes.values():
             process.edges, process.sram, process.hbm = self.edges, self.sram, self.hbm  # type: ignore[attr-defined]
         self._wire_controller()
@@ -106,8 +106,10 @@ class Machine:
             self._wire_group(group)
         self._wire_dpu()
 
-    def _channel(self, giver: str, count: int = 0, idle: bool = False) -> Channel:
-        channel = Channel(self.env, count, idle)
+    def _channel(
+        self, giver: str, count: int = 0, idle: bool = False, kind: type[Channel] = Channel
+    ) -> Channel:
+        channel = kind(self.env, count, idle)
         channel.given_by(self.processes[giver].index)
         return channel
 

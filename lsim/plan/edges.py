@@ -11,7 +11,7 @@ from collections.abc import Hashable, Sequence
 
 from attrs import define, field
 
-from lsim.plan.items import Edge
+from lsim.plan.items import ROWS, Edge
 from lsim.plan.mappings import Mapping
 from lsim.plan.residency import Residency, full_operands, reads_hbm
 from lsim.plan.units import Unit
@@ -96,7 +96,7 @@ def link(
         for k, i in enumerate(producers[j]):
             aligned = chunked and len(finishers[i]) == 1 and _aligned(trace, units[i], unit, mapping)
             if aligned:
-                edges.add_rows(j, ("rows", template[j], k, finishers[i][0]), i)
+                edges.add_rows(j, (ROWS, template[j], k, finishers[i][0]), i)
                 continue
             for giver in finishers[i]:
                 edges.add_done(edges._issue.setdefault(j, []), ("done", template[j], k, giver), i)

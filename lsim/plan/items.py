@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+ROWS = "rows"
 Edge = tuple[str, int, int, str]
 """(kind, template of the consumer, which of its inputs, process that gives): "done" or "rows" tokens."""
 

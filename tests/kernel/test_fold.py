@@ -42,8 +42,8 @@ def matches() -> Iterator[list[bool]]:
         stood[id(self)] = [*places(env), (id(self),)]
         kept.append(self)  # so that its id stays its own
 
-    def match(self: Anchor, env: Environment) -> bool:
-        same = matched(self, env)
+    def match(self: Anchor, env: Environment, untouched: Any = ()) -> bool:
+        same = matched(self, env, untouched)
         if same:
             found.append(stood[id(self)][:-1] == places(env))
         return same
