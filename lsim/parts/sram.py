@@ -19,7 +19,8 @@ class GlobalSram:
         servers = min(arch.global_sram_ports, 64)
         self.ports = [Port(env, f"gb{g}", servers, policy) for g in range(arch.global_sram.groups)]
         self.ticks = cache(arch.global_sram_ticks)
-        self._turns: dict[int, int] = {}
+        takers = env.processes if len(self.ports) > 1 else []
+        self._turns = {process.index: env.register() for process in takers}
 
     def access(self, process: Process, size: int, code: int, restart: bool = False) -> Wait:
         """One transaction of `size` bytes: waits for its turn, then is busy with `code`."""
@@ -28,9 +29,7 @@ class GlobalSram:
     def _port(self, process: Process, restart: bool) -> Port:
         if len(self.ports) == 1:
             return self.ports[0]
-        register = self._turns.get(process.index)
-        if register is None:
-            register = self._turns[process.index] = self.env.register()
+        register = self._turns[process.index]
         turn = 0 if restart else self.env.registers[register]
         self.env.registers[register] = (turn + 1) % len(self.ports)
         return self.ports[turn]
