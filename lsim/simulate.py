@@ -13,9 +13,9 @@ from lsim.parts.machine import Machine
 from lsim.parts.shots import ShotCore
 from lsim.plan.schedule import Deps, plan
 from lsim.results import laws
+from lsim.results.folded import FoldedLog
 from lsim.results.result import Result
 from lsim.results.statistics import Statistics
-from lsim.results.timeline import Timeline
 from lsim.trace import Trace
 
 STEPS = {"block": Core, "shot": ShotCore}
@@ -56,9 +56,9 @@ def simulate(
     if progress is not None:
         env.progress = lambda: progress(machine.processes["retire"].cursor.n / max(1, len(planned.units)))
     env.run_to_end()
-    timeline = Timeline.of(env, initial)
-    statistics = Statistics(timeline)
+    log = FoldedLog.of(env, initial)
+    statistics = Statistics(log)
     laws.check(env, planned, statistics)
     options = {"mapping": mapping, "deps": deps, "ideal": sorted(arch.ideal), "fold": fold, "step": step}
     folds = env.folder.folds if env.folder else 0
-    return Result(planned, options, timeline, env.events, folds, time.process_time() - begin, statistics)
+    return Result(planned, options, log, env.events, folds, time.process_time() - begin, statistics)

@@ -11,7 +11,7 @@ Interval = tuple[int, int, str]
 
 def intervals(result: Result) -> dict[str, list[Interval]]:
     """Part → (start, end, what), blocks divided into shots, feed and waiting for the ADC; equal neighbours joined."""
-    t = result.timeline
+    t = result.log
     found: dict[str, list[Interval]] = {}
     for part, name in enumerate(t.parts):
         changes = [(0, t.initial[part]), *_changes(result, part)]
@@ -35,7 +35,7 @@ def busy_intervals(result: Result) -> dict[str, list[tuple[int, int]]]:
 
 def records(result: Result, part: int) -> list[tuple[int, int, int]]:
     """Every record of a part, folds undone: (tick, code, items of its program done)."""
-    entries, folds = result.timeline.entries.tolist(), result.timeline.folds
+    entries, folds = result.log.entries.tolist(), result.log.folds
     found: list[tuple[int, int, int]] = []
 
     def emit(low: int, high: int, later: int, further: int) -> None:
@@ -72,7 +72,7 @@ def _divided(result: Result, label: Label, start: int, end: int) -> list[Interva
 def _words(result: Result, label: Label) -> str:
     if label.kind is Kind.BUSY:
         return f"busy {label.cause}"
-    whom = "" if label.target is None else result.timeline.parts[label.target]
+    whom = "" if label.target is None else result.log.parts[label.target]
     cause = "" if label.cause in (None, Cause.DONE) else f" {label.cause}"
     return f"{label.kind.name.lower()}{cause} {whom}"
 

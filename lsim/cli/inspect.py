@@ -47,14 +47,14 @@ def inspect(folder: Path, tick: int | None, window: str | None, parts: Sequence[
 def _at(result: Result, tick: int) -> dict[str, Any]:
     return {
         name: {"state": s.state, "operator": s.operator, "cause": s.cause, "waits_for": s.waits_for}
-        for name, s in result.at(tick).items()
+        for name, s in result.timeline.at(tick).items()
     }
 
 
 def _window(result: Result, begin: int, end: int) -> dict[str, Any]:
     return {
         name: {"busy": time.busy, "idle": time.idle, "waiting": dict(time.waiting)}
-        for name, time in result.window(begin, end).items()
+        for name, time in result.timeline.window(begin, end).items()
     }
 
 

@@ -6,7 +6,7 @@ Four integers an entry, in the order of time:
 - a *cut* `(tick, CUT, 0, 0)`: no change; marks where a folded stretch begins or goes on;
 - a *fold* `(tick, FOLD, index, 0)`: what `folds[index]` says, the next entry being a cut at the tick after it.
 
-The log is lossless: `lsim.results.timeline` gives back every interval.
+The log is lossless: `lsim.results.folded` gives back every interval.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def check(env: Environment, plan: Plan, statistics: Statistics) -> None:
 
 def _time_is_complete(statistics: Statistics) -> None:
     """Busy + waiting + idle = elapsed, of the states of the machine and of each part's own records alike."""
-    t = statistics.timeline
+    t = statistics.log
     for part, name in enumerate(t.parts):
         time = statistics.parts[name]
         own = statistics.ticks_by_code(part)
@@ -56,11 +56,11 @@ def _tokens_are_home(env: Environment) -> None:
 def _work_is_done(plan: Plan, statistics: Statistics) -> None:
     done, wanted = statistics.amounts.get("macs", 0), plan.trace.macs
     if done != wanted:
-        raise LawBroken("core", statistics.timeline.end, f"{done} MACs were done and the trace has {wanted}")
+        raise LawBroken("core", statistics.log.end, f"{done} MACs were done and the trace has {wanted}")
 
 
 def _bytes_are_conserved(plan: Plan, statistics: Statistics) -> None:
-    amounts, end = statistics.amounts, statistics.timeline.end
+    amounts, end = statistics.amounts, statistics.log.end
     for buffer in BUFFERS:
         entered, left = amounts.get(f"{buffer}.in", 0), amounts.get(f"{buffer}.out", 0)
         if entered != left:
@@ -74,7 +74,7 @@ def _bytes_are_conserved(plan: Plan, statistics: Statistics) -> None:
 
 def _blocks_take_their_time(statistics: Statistics) -> None:
     """A block lasts as long as its pattern says, each time."""
-    t = statistics.timeline
+    t = statistics.log
     cores = [part for part, name in enumerate(t.parts) if name.endswith("core")]
     ticks = np.sum([statistics.ticks_by_code(part) for part in cores], axis=0)
     for code, label in enumerate(t.labels):

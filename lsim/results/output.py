@@ -49,7 +49,7 @@ def write_result(result: Result, folder: Path) -> None:
     about["arch"] = {key: content["arch"][key] for key in ("name", "sha256")}
     files = {
         RESULT: _text(content).encode(),
-        TIMELINE: pack(result.timeline),
+        TIMELINE: pack(result.log),
         TRACE: dumps(result.trace).encode(),
         ARCH: dump_arch(result.arch).encode(),
     }

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from functools import cached_property
 from typing import Any
 
 from attrs import field, frozen
 
 from lsim.arch import Arch
-from lsim.errors import InputError
-from lsim.kernel.labels import Kind, Label
 from lsim.plan.schedule import Plan
+from lsim.results.folded import FoldedLog
 from lsim.results.statistics import PartTime, Statistics
 from lsim.results.timeline import Timeline
 from lsim.trace import Trace
@@ -30,21 +28,6 @@ class OperatorRun:
     end: int
 
 
-@frozen
-class State:
-    """What a part does at a tick.
-
-    `state`: "busy", "wait" or "idle". `cause`: what a busy part's time is spent on. `waits_for`: the part that it waits for.
-    `operator`: the one that it works on; None for an idle part and for a port. (While the row passes of two operators take
-    turns, the first of them is named.)
-    """
-
-    state: str
-    cause: str | None
-    waits_for: str | None
-    operator: str | None
-
-
 @frozen(eq=False)
 class Result:
     """What a run tells.
@@ -55,7 +38,7 @@ class Result:
 
     plan: Plan
     options: dict[str, Any]
-    timeline: Timeline
+    log: FoldedLog
     events: int
     folds: int
     cpu_s: float
@@ -69,9 +52,14 @@ class Result:
     def arch(self) -> Arch:
         return self.plan.arch
 
+    @cached_property
+    def timeline(self) -> Timeline:
+        """What every part did at any tick."""
+        return Timeline(self.plan, self.log)
+
     @property
     def ticks(self) -> int:
-        return self.timeline.end
+        return self.log.end
 
     @property
     def seconds(self) -> float:
@@ -95,28 +83,12 @@ class Result:
 
     def tiles(self) -> dict[str, dict[str, int]]:
         """Ticks of each tile by root cause; they sum to `ticks`."""
-        cores = {self.timeline.parts.index(group.part("core")): group.tiles for group in self.plan.groups}
+        cores = {self.log.parts.index(group.part("core")): group.tiles for group in self.plan.groups}
         return {f"tile{n}": self.statistics.tile(n, cores) for n in range(self.arch.core.tiles)}
 
     def parts(self) -> dict[str, PartTime]:
         """Ticks of each part; busy, idle and waiting sum to `ticks`."""
         return self.statistics.parts
-
-    def at(self, tick: int) -> dict[str, State]:
-        """What every part does at a tick, 0 <= tick < ticks; raises InputError outside."""
-        self._check(tick, tick + 1)
-        codes, positions = self.timeline.at(tick)
-        names = self.timeline.parts
-        return {
-            name: self._state(name, self.timeline.labels[code], int(position))
-            for name, code, position in zip(names, codes, positions, strict=True)
-        }
-
-    def window(self, begin: int, end: int) -> dict[str, PartTime]:
-        """Ticks of each part in [begin, end); busy, idle and waiting sum to its length. Raises InputError for an empty window
-        or one that is not in the run."""
-        self._check(begin, end)
-        return Statistics(self.timeline, self.timeline.spent(begin, end)).parts
 
     @cached_property
     def operators(self) -> tuple[OperatorRun, ...]:
@@ -171,25 +143,13 @@ class Result:
             "bytes": self.bytes(),
         }
 
-    def _check(self, begin: int, end: int) -> None:
-        if not 0 <= begin < end <= self.ticks:
-            raise InputError(f"[{begin}, {end}) is not in the run's [0, {self.ticks})")
-
-    def _state(self, name: str, label: Label, position: int) -> State:
-        ends = self.plan.ends.get(name.removesuffix(".land").removesuffix(".ack"))
-        unit = bisect_right(ends, position) if ends else len(self.plan.units)
-        working = unit < len(self.plan.units) and label.kind is not Kind.IDLE
-        operator = self.plan.units[unit].operators[-1].name if working else None
-        waits_for = None if label.target is None else self.timeline.parts[label.target]
-        return State(label.kind.name.lower(), label.cause and label.cause.value, waits_for, operator)
-
     def _start(self, unit: int) -> int:
         """The controller's positions are units; the last thing it does for one is to issue it."""
-        return self.timeline.when(self.timeline.parts.index("controller"), unit + 1) - self.arch.issue_ticks
+        return self.log.when(self.log.parts.index("controller"), unit + 1) - self.arch.issue_ticks
 
     def _end(self, unit: int) -> int:
         ends = []
         for process in self.plan.participants[unit]:
             done = self.plan.ends[process.removesuffix(".ack")][unit]
-            ends.append(self.timeline.when(self.timeline.parts.index(process), done))
+            ends.append(self.log.when(self.log.parts.index(process), done))
         return max(ends)

@@ -14,7 +14,7 @@ from attrs import field, frozen
 
 from lsim.errors import LawBroken
 from lsim.kernel.labels import Cause, Kind, Label
-from lsim.results.timeline import Ints, Timeline
+from lsim.results.folded import FoldedLog, Ints
 
 CAUSES = tuple(Cause)
 _INDEX = {cause: i for i, cause in enumerate(CAUSES)}
@@ -37,18 +37,18 @@ class PartTime:
 class Statistics:
     """Sums over a timeline, or over what of it was `spent` in a window (ticks of each entry's stretch)."""
 
-    timeline: Timeline
+    log: FoldedLog
     spent: Ints = field(repr=False)
 
     @spent.default
     def _all(self) -> Ints:
-        return self.timeline.times * self.timeline.ticks
+        return self.log.times * self.log.ticks
 
     # -- states of the machine -------------------------------------------------------------------------------------
     @cached_property
     def _states(self) -> tuple[Ints, Ints, Ints]:
         """The distinct states the machine was in: an entry at which each was, its ticks, and its codes (state, part)."""
-        t = self.timeline
+        t = self.log
         signature = _signatures(t)
         lasting = np.flatnonzero(self.spent > 0)
         _, first, which = np.unique(signature[lasting], return_index=True, return_inverse=True)
@@ -60,7 +60,7 @@ class Statistics:
 
     def _codes_at(self, part: int, rows: Ints) -> Ints:
         """The state of a part during the stretches that begin with these entries."""
-        t = self.timeline
+        t = self.log
         own = t.rows(part)
         codes = np.concatenate(([t.initial[part]], t.entries[own, 2]))
         return codes[np.searchsorted(own, rows, side="right")]
@@ -68,7 +68,7 @@ class Statistics:
     @cached_property
     def _causes(self) -> Ints:
         """The root cause of each part in each state, as an index of CAUSES."""
-        t = self.timeline
+        t = self.log
         rows, _, codes = self._states
         target = np.array(
             [-1 if label.target is None else label.target for label in t.labels], dtype=np.int64
@@ -92,7 +92,7 @@ class Statistics:
     @cached_property
     def counts(self) -> Ints:
         """How often each state, by code, was entered."""
-        t = self.timeline
+        t = self.log
         records = t.entries[:, 1] >= 0
         counts = np.zeros(len(t.labels), dtype=np.int64)
         np.add.at(counts, t.entries[records, 2], t.times[records])
@@ -104,13 +104,13 @@ class Statistics:
         totals: dict[str, int] = {}
         for code, count in enumerate(self.counts.tolist()):
             if count:
-                for name, quantity in self.timeline.labels[code].amounts:
+                for name, quantity in self.log.labels[code].amounts:
                     totals[name] = totals.get(name, 0) + count * quantity
         return totals
 
     def ticks_by_code(self, part: int) -> Ints:
         """Ticks of a part in each of its states, by code; from its own records alone."""
-        t = self.timeline
+        t = self.log
         own = t.rows(part)
         ends = np.append(own[1:], len(t.entries))
         ticks = np.zeros(len(t.labels), dtype=np.int64)
@@ -121,18 +121,18 @@ class Statistics:
     def ticks_of_states(self, part: int) -> Ints:
         """The same, from the states of the machine."""
         _, ticks, codes = self._states
-        sums = np.zeros(len(self.timeline.labels), dtype=np.int64)
+        sums = np.zeros(len(self.log.labels), dtype=np.int64)
         np.add.at(sums, codes[:, part], ticks)
         return sums
 
     @cached_property
     def parts(self) -> dict[str, PartTime]:
         """Busy, idle and waiting ticks of each part."""
-        return {name: self._part(i) for i, name in enumerate(self.timeline.parts)}
+        return {name: self._part(i) for i, name in enumerate(self.log.parts)}
 
     def _part(self, part: int) -> PartTime:
         _, ticks, codes = self._states
-        kinds = np.array([label.kind for label in self.timeline.labels])[codes[:, part]]
+        kinds = np.array([label.kind for label in self.log.labels])[codes[:, part]]
         waits = kinds == Kind.WAIT
         waiting = _by_cause(self._causes[waits, part], ticks[waits])
         return PartTime(int(ticks[kinds == Kind.BUSY].sum()), int(ticks[kinds == Kind.IDLE].sum()), waiting)
@@ -142,7 +142,7 @@ class Statistics:
 
         Blocks divide into shots, feed and waiting for the ADC; a tile without rows of a block counts `edge`.
         """
-        t = self.timeline
+        t = self.log
         _, ticks, codes = self._states
         mine = [part for part, tiles in cores.items() if number in tiles]
         kind = np.array([label.kind for label in t.labels])
@@ -166,13 +166,11 @@ class Statistics:
         return causes
 
     def _finished(self, codes: Ints) -> Ints:
-        done = np.array(
-            [label.kind is Kind.IDLE and label.cause is Cause.DONE for label in self.timeline.labels]
-        )
+        done = np.array([label.kind is Kind.IDLE and label.cause is Cause.DONE for label in self.log.labels])
         return done[codes]
 
     def _shares(self, code: int, total: int, place: int) -> dict[str, int]:
-        label = self.timeline.labels[code]
+        label = self.log.labels[code]
         pattern, active = label.pattern  # type: ignore[misc]
         if place >= active:
             return {Cause.EDGE.value: total}
@@ -181,7 +179,7 @@ class Statistics:
         blocks, rest = divmod(total, pattern.ticks)
         if rest:
             said = f"{total} ticks are no whole number of blocks of {pattern.ticks}"
-            raise LawBroken("core", self.timeline.end, said)
+            raise LawBroken("core", self.log.end, said)
         return {cause.value: blocks * n for cause, n in pattern.split().items() if n}
 
 
@@ -201,7 +199,7 @@ def _by_cause(causes: Ints, ticks: Ints) -> dict[str, int]:
     return {CAUSES[i].value: int(n) for i, n in enumerate(sums) if n}
 
 
-def _signatures(t: Timeline) -> Ints:
+def _signatures(t: FoldedLog) -> Ints:
     """A number for the state of the machine after each entry; equal states have equal numbers.
 
     The sum, modulo 2⁶⁴, of a fixed random number for each part's state. `laws` checks the sums that come of it against

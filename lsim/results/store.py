@@ -23,7 +23,7 @@ from lsim.errors import InputError
 from lsim.kernel.labels import Cause, Kind, Label
 from lsim.kernel.log import Fold
 from lsim.parts.readout import Pattern
-from lsim.results.timeline import Ints, Timeline
+from lsim.results.folded import FoldedLog, Ints
 
 if TYPE_CHECKING:
     from lsim.results.result import Result
@@ -33,17 +33,17 @@ TIMELINE, TRACE, ARCH, RESULT = "timeline.npz", "trace.jsonl", "arch.yaml", "res
 _FOLD_NUMBERS = ("first", "last", "count", "period", "shift")
 
 
-def pack(timeline: Timeline) -> bytes:
-    """A timeline as the bytes of its file; equal timelines give equal bytes."""
-    entries = timeline.entries
+def pack(log: FoldedLog) -> bytes:
+    """A folded log as the bytes of its file; equal logs give equal bytes."""
+    entries = log.entries
     about = {
         "format": FORMAT,
-        "parts": timeline.parts,
-        "labels": [_label_out(label) for label in timeline.labels],
-        "initial": timeline.initial,
-        "end": timeline.end,
+        "parts": log.parts,
+        "labels": [_label_out(label) for label in log.labels],
+        "initial": log.initial,
+        "end": log.end,
     }
-    folds = timeline.folds
+    folds = log.folds
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
@@ -59,8 +59,8 @@ def pack(timeline: Timeline) -> bytes:
     return buffer.getvalue()
 
 
-def unpack(path: Path) -> Timeline:
-    """The timeline of a file; raises InputError for one that is not whole, not ours or of another format."""
+def unpack(path: Path) -> FoldedLog:
+    """The folded log of a file; raises InputError for one that is not whole, not ours or of another format."""
     try:
         with np.load(path, allow_pickle=False) as file:
             about = json.loads(bytes(file["about"]))
@@ -71,7 +71,7 @@ def unpack(path: Path) -> Timeline:
             folds = zip(
                 file["fold"].tolist(), file["fold_steps"].tolist(), file["fold_offsets"].tolist(), strict=True
             )
-            return Timeline(
+            return FoldedLog(
                 np.stack([*columns, positions], axis=1),
                 tuple(_fold(*numbers) for numbers in folds),
                 tuple(about["parts"]),
@@ -103,9 +103,9 @@ def load_result(folder: str | Path) -> Result:
     trace = load_trace(folder / TRACE)
     if (arch.sha256, trace.sha256) != (told["arch"]["sha256"], told["trace"]["sha256"]):
         raise InputError("trace, architecture and result do not belong together", file=str(folder))
-    timeline = unpack(folder / TIMELINE)
+    log = unpack(folder / TIMELINE)
     planned = plan(trace, arch, options["mapping"], Deps(options["deps"]))
-    return Result(planned, options, timeline, told["events"], told["folds"], 0.0, Statistics(timeline))
+    return Result(planned, options, log, told["events"], told["folds"], 0.0, Statistics(log))
 
 
 def _read(path: Path) -> dict[str, Any]:

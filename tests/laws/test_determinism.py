@@ -32,9 +32,7 @@ def digest(result: Result) -> str:
     """Of all that a result tells, CPU time aside, and of every entry of its log."""
     numbers = {key: value for key, value in result.to_dict().items() if key != "cpu_s"}
     return sha256(
-        json.dumps(numbers).encode()
-        + result.timeline.entries.tobytes()
-        + repr(result.timeline.folds).encode()
+        json.dumps(numbers).encode() + result.log.entries.tobytes() + repr(result.log.folds).encode()
     ).hexdigest()
 
 

@@ -82,7 +82,7 @@ def test_is_the_run_by_blocks_the_run_by_shots(
         return
     same_numbers(blocks, shots, parts=False)
     there = intervals(shots)
-    assert intervals(blocks) == {name: there[name] for name in blocks.timeline.parts}
+    assert intervals(blocks) == {name: there[name] for name in blocks.log.parts}
 
 
 @RUNS

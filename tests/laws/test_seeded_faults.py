@@ -25,7 +25,7 @@ from lsim.parts.dptc import Core
 from lsim.parts.dpu import DpuLanes
 from lsim.parts.drain import Drainer
 from lsim.parts.operand_sram import Filler
-from lsim.results import laws, statistics, timeline
+from lsim.results import folded, laws, statistics
 
 Patch = pytest.MonkeyPatch
 WORK = attention(tokens=8, heads=2, size=4, blocks=2)
@@ -219,13 +219,13 @@ def test_does_a_fold_of_one_period_too_many_break_a_law(monkeypatch: Patch) -> N
 
 
 def test_does_a_fold_counted_once_too_often_break_a_law(monkeypatch: Patch) -> None:
-    spread = timeline.Timeline._spread
+    spread = folded.FoldedLog._spread
 
-    def too_often(self: timeline.Timeline, ranges: list[tuple[int, int, int]]) -> timeline.Ints:
+    def too_often(self: folded.FoldedLog, ranges: list[tuple[int, int, int]]) -> folded.Ints:
         times = spread(self, ranges)
         return times + (times > 1)
 
-    monkeypatch.setattr(timeline.Timeline, "_spread", too_often)
+    monkeypatch.setattr(folded.FoldedLog, "_spread", too_often)
     with pytest.raises(LawBroken):
         simulate(FOLDING, machine())
 

@@ -17,8 +17,8 @@ from lsim import Result, simulate
 from lsim.errors import InputError, LawBroken
 from lsim.kernel.labels import Cause, Kind, Label
 from lsim.kernel.log import CUT, FOLD, Fold
+from lsim.results.folded import FoldedLog
 from lsim.results.statistics import Statistics
-from lsim.results.timeline import Timeline
 from lsim.trace import Trace
 
 RUNS = settings(
@@ -43,7 +43,7 @@ def ran(work: Trace, machine: Machine, options: dict[str, str]) -> Result:
 
 def spans(result: Result) -> list[list[tuple[int, int, Label]]]:
     """Of each part, (start, end, state), states of no length left out."""
-    t = result.timeline
+    t = result.log
     found = []
     for part in range(len(t.parts)):
         changes = [(0, t.initial[part]), *((tick, code) for tick, code, _ in records(result, part))]
@@ -122,7 +122,7 @@ def test_is_a_tile_s_time_that_of_the_busiest_of_its_cores(heads: int, settings:
 
 def is_that_of_its_core(result: Result) -> None:
     """The busiest core that a tile belongs to speaks for it: shooting, else waiting, else idle, else done."""
-    t = result.timeline
+    t = result.log
     stretches, own = by_tick(result), spans(result)
     for number, (name, told) in enumerate(result.tiles().items()):
         mine = [
@@ -158,7 +158,7 @@ def test_are_counts_and_amounts_those_of_the_records(
     work: Trace, machine: Machine, options: dict[str, str]
 ) -> None:
     result = ran(work, machine, options)
-    t, counts, amounts = result.timeline, Counter[int](), Counter[str]()
+    t, counts, amounts = result.log, Counter[int](), Counter[str]()
     for part in range(len(t.parts)):
         for _, code, _ in records(result, part):
             counts[code] += 1
@@ -175,22 +175,22 @@ def test_are_counts_and_amounts_those_of_the_records(
 def test_is_when_the_first_record_so_far(work: Trace, machine: Machine, options: dict[str, str]) -> None:
     """For each position of each part's program, the tick of the first record with as many items done."""
     result = ran(work, machine, options)
-    for part, name in enumerate(result.timeline.parts):
+    for part, name in enumerate(result.log.parts):
         if not hasattr(result.plan.programs.get(name), "size"):
             continue
         known = records(result, part)
         for position in {p for _, _, p in known} | {p + 1 for _, _, p in known[:-1]}:
             first = min((tick for tick, _, p in known if p >= position), default=None)
             if first is not None:
-                assert result.timeline.when(part, position) == first, (name, position)
+                assert result.log.when(part, position) == first, (name, position)
 
 
 # -- a log made by hand ------------------------------------------------------------------------------------------------
 BUSY, IDLE = Label(Kind.BUSY, Cause.DPU, amounts=(("pieces", 1),)), Label(Kind.IDLE, Cause.DONE)
 
 
-def by_hand(entries: list[tuple[int, int, int, int]], folds: tuple[Fold, ...], end: int) -> Timeline:
-    return Timeline(np.array(entries, dtype=np.int64), folds, ("a",), (IDLE, BUSY), (0,), end)
+def by_hand(entries: list[tuple[int, int, int, int]], folds: tuple[Fold, ...], end: int) -> FoldedLog:
+    return FoldedLog(np.array(entries, dtype=np.int64), folds, ("a",), (IDLE, BUSY), (0,), end)
 
 
 def test_is_a_fold_within_a_fold_counted_as_often_as_it_happened() -> None:
@@ -227,7 +227,7 @@ def test_is_a_stretch_repeated_long_after_it_was_written() -> None:
 
 def test_are_parts_that_wait_for_each_other_an_error() -> None:
     waits = [Label(Kind.WAIT, target=1), Label(Kind.WAIT, target=0)]
-    t = Timeline(np.array([(5, 0, 0, 0)], dtype=np.int64), (), ("a", "b"), tuple(waits), (0, 1), 9)
+    t = FoldedLog(np.array([(5, 0, 0, 0)], dtype=np.int64), (), ("a", "b"), tuple(waits), (0, 1), 9)
     with pytest.raises(LawBroken, match="wait for each other"):
         _ = Statistics(t).parts
 

@@ -21,16 +21,16 @@ from lsim.trace import Trace
 @given(traces(), machines(groups=("1", "2")))
 def test_is_a_timeline_the_same_after_its_file(tmp_path: Path, trace: Trace, machine: Machine) -> None:
     try:
-        timeline = simulate(trace, machine.arch, mapping="head-parallel", step="shot").timeline
+        log = simulate(trace, machine.arch, mapping="head-parallel", step="shot").log
     except InputError:
         return
     file = tmp_path / "timeline.npz"
-    file.write_bytes(pack(timeline))
+    file.write_bytes(pack(log))
     again = unpack(file)
-    assert (again.entries == timeline.entries).all()
-    assert (again.folds, again.parts, again.labels) == (timeline.folds, timeline.parts, timeline.labels)
-    assert (again.initial, again.end) == (timeline.initial, timeline.end)
-    assert pack(again) == pack(timeline)
+    assert (again.entries == log.entries).all()
+    assert (again.folds, again.parts, again.labels) == (log.folds, log.parts, log.labels)
+    assert (again.initial, again.end) == (log.initial, log.end)
+    assert pack(again) == pack(log)
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +50,8 @@ def test_does_a_result_read_back_tell_the_same(written: tuple[Result, Path]) -> 
     told = [{k: v for k, v in r.to_dict().items() if k != "cpu_s"} for r in (result, again)]
     assert told[0] == told[1]
     middle = result.ticks // 2
-    assert again.at(middle) == result.at(middle)
-    assert again.window(middle, middle + 1000) == result.window(middle, middle + 1000)
+    assert again.timeline.at(middle) == result.timeline.at(middle)
+    assert again.timeline.window(middle, middle + 1000) == result.timeline.window(middle, middle + 1000)
 
 
 def test_does_the_command_line_say_what_python_says(written: tuple[Result, Path]) -> None:
@@ -64,7 +64,7 @@ def test_does_the_command_line_say_what_python_says(written: tuple[Result, Path]
         assert done.returncode == 0, done.stderr
         told = json.loads(done.stdout)
         if option[0] == "--at":
-            states = result.at(5000)
+            states = result.timeline.at(5000)
             assert {n: (s["state"], s["operator"]) for n, s in told.items()} == {
                 n: (s.state, s.operator) for n, s in states.items()
             }
