@@ -1,4 +1,7 @@
-"""The clock: SimPy's event loop, with all that the machine remembers in plain sight.
+"""The clock: SimPy's event loop, with the two phases of a tick and all that the machine remembers in plain sight.
+
+A tick is settled first: what ends at it ends, and what follows without spending time happens, in the order of its causes.
+Then ports arbitrate, one after another, and what follows from that is settled again.
 
 What folding needs to know is held here and nowhere else: the state of each part, integer registers (tokens, turns), deadlines
 (the only absolute times), the requests at the ports, the event heap and where each generator stands.
@@ -7,6 +10,7 @@ What folding needs to know is held here and nowhere else: the state of each part
 from __future__ import annotations
 
 import gc
+from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
@@ -20,18 +24,31 @@ from lsim.kernel.labels import Kind, Label, Labels
 from lsim.kernel.log import Log
 
 NORMAL = 1
-LATE = 2  # after everything else of the tick: ports decide when all requests of the tick are in
 
 
 class Wake(Event):
     """An event that belongs to somebody: what folding tells events of the same tick apart by."""
 
+    _value: Any = PENDING
+    _ok = True
+
     def __init__(self, env: Environment, owner: object) -> None:
         self.env = env
         self.callbacks: Any = []
-        self._value = PENDING
-        self._ok = True
         self.owner = owner
+
+
+class Walk(simpy.Process):
+    """A SimPy process whose events are all still to come when it waits for them, and never fail: it is resumed with less ado.
+
+    An error goes straight to whoever runs the simulation.
+    """
+
+    def _resume(self, _: Event) -> None:
+        try:
+            self._generator.send(None).callbacks.append(self._resume)
+        except StopIteration:
+            self._value = None  # it is not alive any more
 
 
 class Environment(simpy.Environment):
@@ -44,6 +61,8 @@ class Environment(simpy.Environment):
         self.labels = Labels()
         self.log = Log()
         self._write = self.log.latest.extend
+        self.soon: deque[Wake] = deque()  # events of this tick, in the order in which they were caused
+        self.asked: list[Any] = []  # ports that arbitrate when the tick is settled
         self.parts: list[Any] = []  # whoever has a state in the log, in rank order
         self.ports: list[Any] = []
         self.processes: list[Any] = []
@@ -82,22 +101,24 @@ class Environment(simpy.Environment):
         self.states[part] = code
         self._write((self._now, part, code, position))
 
-    def fire(self, event: Wake, delay: int = 0, priority: int = NORMAL) -> None:
+    def fire(self, event: Wake, delay: int = 0) -> None:
         """Lets an event happen `delay` ticks from now."""
         event._value = None
-        heappush(self._queue, (self._now + delay, priority, next(self._eid), event))  # type: ignore[misc]
+        if delay:
+            heappush(self._queue, (self._now + delay, NORMAL, next(self._eid), event))  # type: ignore[misc]
+        else:
+            self.soon.append(event)
 
     def is_last_of_tick(self) -> bool:
         """Whether nothing else is left to happen at this tick."""
-        return not self._queue or self._queue[0][0] > self._now
+        return not (self.soon or self.asked) and (not self._queue or self._queue[0][0] > self._now)
 
     def run_to_end(self) -> int:
         """Runs until nothing is left to happen; the tick at which the last program was done. Raises `Deadlock` if one is not."""
         collects = gc.isenabled()
         gc.disable()  # nothing here is garbage in cycles, and looking for it takes a tenth of the time
         try:
-            while self._queue:
-                self._run(4096)
+            while self._run(4096):
                 self._store()
                 if self.progress is not None:
                     self.progress()
@@ -117,18 +138,26 @@ class Environment(simpy.Environment):
                 f"a run of {self._now} ticks is longer than 2^63, the longest there is"
             ) from None
 
-    def _run(self, most: int) -> None:
-        """Handles at most so many events."""
-        events = 0
-        while self._queue and events < most:  # looked up each time: a fold replaces it
-            self._now, _, _, event = heappop(self._queue)  # type: ignore[assignment]
-            callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
+    def _run(self, most: int) -> int:
+        """Handles at most so many events; how many it handled."""
+        queue, soon, asked, events = self._queue, self.soon, self.asked, 0
+        while events < most:
+            events += 1
+            if (soon or asked) and not (queue and queue[0][0] <= self._now):
+                if not soon:
+                    asked.pop(0).arbitrate()
+                    continue
+                event: Any = soon.popleft()
+            elif queue:
+                self._now, _, _, event = heappop(queue)  # type: ignore[assignment]
+            else:
+                events -= 1
+                break
+            callbacks, event.callbacks = event.callbacks, None
             for callback in callbacks:
                 callback(event)
-            if not event._ok:
-                raise event._value
-            events += 1
         self.events += events
+        return events
 
     def _deadlock(self, stuck: list[Any]) -> Deadlock:
         lines = []

@@ -93,11 +93,11 @@ class Anchors:
 def deep_state(env: Environment) -> tuple[Any, ...]:
     """What the lists of states and registers do not hold, relative to now."""
     now = env._now
-    heap = [
-        (t - now, rank, getattr(event, "owner", None)) for t, rank, _, event in sorted(env._queue, key=_when)
-    ]
+    heap = [(t - now, getattr(event, "owner", None)) for t, _, _, event in sorted(env._queue, key=_when)]
     return (
         heap,
+        [event.owner for event in env.soon],
+        [port.index for port in env.asked],
         [max(0, t - now) for t in env.deadlines],
         [port.state(now) for port in env.ports],
     )
@@ -248,7 +248,7 @@ class Folder:
     def _shift(self, ticks: int) -> None:
         env = self.env
         env._now += ticks
-        env._queue = [(t + ticks, priority, eid, event) for t, priority, eid, event in env._queue]
+        env._queue[:] = [(t + ticks, priority, eid, event) for t, priority, eid, event in env._queue]
         env.deadlines = [t + ticks for t in env.deadlines]
         for port in env.ports:
             port.shift(ticks)

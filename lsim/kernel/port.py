@@ -1,4 +1,4 @@
-"""Ports: what several parts want at once. Requests queue, an arbitration policy picks, someone waits."""
+"""Ports: what several parts want at once. Requests queue, an arbitration policy picks, servers serve, someone waits."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from enum import StrEnum
 from typing import Any
 
 from lsim.errors import LawBroken
-from lsim.kernel.environment import LATE, Environment, Wake
+from lsim.kernel.environment import Environment, Wake
 from lsim.kernel.labels import Cause, Kind, Label
 from lsim.kernel.process import NO_WAIT, Process, Wait
+from lsim.kernel.server import Server
 
 
 class Arbitration(StrEnum):
@@ -20,16 +21,19 @@ class Arbitration(StrEnum):
     PRIORITY = "priority"
 
 
-class Request:
-    """A request for `ticks` of service, or until it is released where `ticks` is None."""
+class Request(Wake):
+    """A request for `ticks` of service, or for a server until it is released where `ticks` is None.
 
-    __slots__ = ("code", "order", "posted", "rank", "tick", "ticks", "wake")
+    It happens when it has been served, or, if it holds its server, when it has got it.
+    """
 
     def __init__(
-        self, tick: int, rank: int, order: int, ticks: int | None, code: int, wake: Wake, posted: bool
+        self, env: Environment, port: int, rank: int, ticks: int | None, code: int, posted: bool = False
     ) -> None:
-        self.tick, self.rank, self.order = tick, rank, order
-        self.ticks, self.code, self.wake, self.posted = ticks, code, wake, posted
+        self.env, self.owner = env, (rank, port)
+        self.callbacks: Any = []
+        self.tick, self.rank, self.order = env._now, rank, 0
+        self.ticks, self.code, self.posted = ticks, code, posted
 
 
 def _arrival(request: Request) -> tuple[int, int, int]:
@@ -37,7 +41,10 @@ def _arrival(request: Request) -> tuple[int, int, int]:
 
 
 class Port:
-    """`servers` servers in front of one queue. An idle port is busy with nothing; it never waits."""
+    """Servers behind one queue. An idle port is busy with nothing; it never waits.
+
+    `kind`: the process that each of the `servers` is. The port says what they do: who came first stands for all that are served.
+    """
 
     def __init__(
         self,
@@ -45,20 +52,24 @@ class Port:
         name: str,
         servers: int = 1,
         policy: Arbitration = Arbitration.FIFO,
+        kind: type[Server] = Server,
     ) -> None:
         self.env, self.name, self.policy = env, name, policy
         self.index = env.add_part(self, Label(Kind.IDLE, Cause.DONE))
-        self._idle = env.states[self.index]
+        self._nothing = env.states[self.index]
         self.wait_code = env.labels.code(Label(Kind.WAIT, target=self.index))
         self.queue: list[Request] = []
-        self.servers = self._free = servers
-        self.serving: list[tuple[int, int]] = []  # (rank, code) in the order of their grants
+        self.serving: list[
+            tuple[int, int, int]
+        ] = []  # (rank, code, face of the server) in the order of their grants
+        self.idle: list[Server] = []  # servers with nothing to do
         self._last = -1  # rank granted last
+        self._fifo = policy is Arbitration.FIFO
         self._asked = False
         self._order = 0
         self._shown: dict[int, int] = {}  # code of a request → the port's while it serves it
         self._counted: dict[int, int] = {}  # the same for posted requests, whose amounts the port counts
-        self._callback = self._served
+        self.servers = [kind(self, number) for number in range(servers)]
         env.ports.append(self)
 
     # -- what parts do -------------------------------------------------------------------------------------------------
@@ -67,62 +78,113 @@ class Port:
         if ticks == 0:
             process.enter(code)
             return NO_WAIT
-        env = self.env
-        wake = Wake(env, (process.index, self.index))
-        wake.callbacks.append(self._callback)
-        request = Request(env._now, process.index, 0, ticks, code, wake, False)
-        env.sites[process.index] = self.index
-        if self._free and not self.queue and env.is_last_of_tick():
-            self._grant(request)
+        env, rank = self.env, process.index
+        request = Request(env, self.index, rank, ticks, code)
+        env.sites[rank] = self.index
+        if self.idle and not self.queue and env.is_last_of_tick():
+            self._assign(request)
         else:
             process.enter(self.wait_code)
             self._add(request)
-        return (wake,)
+        return (request,)
 
     def post(self, process: Process, ticks: int, code: int, done: Callable[[Any], None]) -> None:
         """Leaves a request and goes on; `done` is called when it has been served."""
-        wake = Wake(self.env, (process.index, self.index))
-        wake.callbacks += (self._callback, done)
-        self._add(Request(self.env._now, process.index, 0, ticks, code, wake, True))
+        request = Request(self.env, self.index, process.index, ticks, code, posted=True)
+        request.callbacks.append(done)
+        self._add(request)
 
     def acquire(self, process: Process, code: int) -> Wait:
         """The process waits for a server and holds it until `release`."""
-        env = self.env
-        wake = Wake(env, (process.index, self.index))
-        env.sites[process.index] = self.index
+        request = Request(self.env, self.index, process.index, None, code)
+        self.env.sites[process.index] = self.index
         process.enter(self.wait_code)
-        self._add(Request(env._now, process.index, 0, None, code, wake, False))
-        return (wake,)
+        self._add(request)
+        return (request,)
+
+    def held_by(self, process: Process) -> Server:
+        """The server that the process holds."""
+        return next(s for s in self.servers if s.request is not None and s.request.rank == process.index)
 
     def release(self, process: Process) -> None:
         """Gives back the server that the process holds."""
-        self._end(process.index)
+        self.held_by(process).resume()
 
     def count(self, code: int) -> None:
         """A posted request that takes no time at all: only what it moves is counted."""
         self.env.enter(self.index, self._busy_code(code, counts=True), 0)
-        self.env.enter(self.index, self._idle, 0)
+        self.env.enter(self.index, self._nothing, 0)
+
+    # -- what its servers do -------------------------------------------------------------------------------------------
+    def begin(self, server: Server, request: Request) -> None:
+        """The server begins to serve a request."""
+        env, rank, code, posted = self.env, request.rank, request.code, request.posted
+        if not posted:
+            env.enter(rank, code, env.parts[rank].cursor.n)
+        self._last = rank
+        serving = self.serving
+        serving.append((rank, code, server.face))
+        if len(serving) > len(self.servers):
+            has = f"serves {len(serving)} at once and has {len(self.servers)} servers"
+            raise LawBroken(self.name, env._now, has)
+        shown = self._counted if posted else self._shown
+        whom = code if posted else serving[0][1]
+        busy = shown.get(whom)
+        if busy is None:
+            busy = shown[whom] = self._busy_code(whom, counts=posted)
+        env.enter(self.index, busy, 0)
+
+    def end(self, request: Request) -> Request | None:
+        """A server has served a request; the next one if there is no need to wait for what else this tick may bring.
+
+        What came first in an earlier tick need not wait. One who is to hold the server does: what it finds of the
+        others' servers depends on who else releases now.
+        """
+        serving, env = self.serving, self.env
+        if len(serving) == 1:
+            serving.clear()
+            env.enter(self.index, self._nothing, 0)
+        else:
+            serving.remove(next(entry for entry in serving if entry[0] == request.rank))
+            env.enter(self.index, self._busy_code(serving[0][1], counts=False), 0)
+        queue = self.queue
+        if not queue:
+            return None
+        if self._fifo and not self._asked:
+            first = min(queue, key=_arrival) if len(queue) > 1 else queue[0]
+            if first.ticks is not None and first.tick < env._now:
+                queue.remove(first)
+                return first
+        self._ask()
+        return None
 
     # -- how the port decides ------------------------------------------------------------------------------------------
     def _add(self, request: Request) -> None:
         self._order = request.order = self._order + 1
         self.queue.append(request)
-        if self._free:
+        if self.idle:
             self._ask()
 
     def _ask(self) -> None:
         if not self._asked:
             self._asked = True
-            event = Wake(self.env, self.index)
-            event.callbacks.append(self._arbitrate)
-            self.env.fire(event, priority=LATE)
+            self.env.asked.append(self)
 
-    def _arbitrate(self, _: object) -> None:
+    def arbitrate(self) -> None:
+        """The tick is settled: gives the requests that the policy picks to idle servers."""
         self._asked = False
-        while self.queue and self._free:
-            self._grant(self._pick())
+        while self.queue and self.idle:
+            self._assign(self._pick())
         if not self.queue:
             self._order = 0
+
+    def _assign(self, request: Request) -> None:
+        """Gives a request to an idle server."""
+        idle = self.idle
+        server = idle[0] if len(idle) == 1 else min(idle, key=lambda s: s.preference(request))
+        idle.remove(server)
+        server.request = request
+        server.resume()
 
     def _pick(self) -> Request:
         queue = self.queue
@@ -136,52 +198,6 @@ class Port:
             best = min(queue, key=lambda r: (r.rank <= self._last, r.rank, r.tick, r.order))
         queue.remove(best)
         return best
-
-    def _grant(self, request: Request) -> None:
-        env, rank, code = self.env, request.rank, request.code
-        self._free -= 1
-        self._last = rank
-        env.fire(request.wake, request.ticks or 0)
-        if not request.posted:
-            env.parts[rank].enter(code)
-        self.serving.append((rank, code))
-        if len(self.serving) > self.servers:
-            raise LawBroken(
-                self.name, env._now, f"serves {len(self.serving)} at once and has {self.servers} servers"
-            )
-        shown = self._counted if request.posted else self._shown
-        whom = code if request.posted else self.serving[0][1]  # who came first stands for all that are served
-        busy = shown.get(whom)
-        if busy is None:
-            busy = shown[whom] = self._busy_code(whom, counts=request.posted)
-        env.enter(self.index, busy, 0)
-
-    def _served(self, wake: Any) -> None:
-        self._end(wake.owner[0])
-
-    def _end(self, rank: int) -> None:
-        self._free += 1
-        if len(self.serving) == 1:
-            self.serving.clear()
-            self.env.enter(self.index, self._idle, 0)
-        else:
-            self.serving.remove(next(entry for entry in self.serving if entry[0] == rank))
-            self.env.enter(self.index, self._busy_code(self.serving[0][1], counts=False), 0)
-        if self.queue:
-            self._next()
-
-    def _next(self) -> None:
-        """A server is free: what came first in an earlier tick need not wait for what else this tick may bring.
-
-        One who is to hold the server does wait: what it finds of the others' servers depends on who else releases now.
-        """
-        if self.policy is Arbitration.FIFO and not self._asked:
-            first = min(self.queue, key=_arrival) if len(self.queue) > 1 else self.queue[0]
-            if first.ticks is not None and first.tick < self.env._now:
-                self.queue.remove(first)
-                self._grant(first)
-                return
-        self._ask()
 
     def _busy_code(self, code: int, counts: bool) -> int:
         """The busy state that says whom the port serves; a posted request's amounts are counted with it."""

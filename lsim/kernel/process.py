@@ -9,7 +9,7 @@ from collections.abc import Generator
 from functools import cache
 from typing import Any
 
-from lsim.kernel.environment import Environment, Wake
+from lsim.kernel.environment import Environment, Wake, Walk
 from lsim.kernel.labels import Cause, Kind, Label
 from lsim.kernel.program import Cursor, Program, Seq
 from lsim.kernel.tokens import Channel
@@ -43,7 +43,7 @@ class Process:
             setattr(self, method, cache(getattr(self, method)))
 
     def start(self) -> None:
-        self.env.process(self.generator)
+        Walk(self.env, self.generator)
 
     def work(self, item: Any) -> Run:
         """What is done for one item of the program."""

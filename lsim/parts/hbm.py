@@ -9,6 +9,11 @@ from lsim.kernel.environment import Environment
 from lsim.kernel.flight import Flights
 from lsim.kernel.labels import Cause
 from lsim.kernel.port import Port
+from lsim.kernel.server import Server
+
+
+class HbmChannel(Server):
+    """One channel: serves the pieces of all requesters in order, each for its share of the bandwidth."""
 
 
 class Hbm:
@@ -16,7 +21,7 @@ class Hbm:
 
     def __init__(self, env: Environment, arch: Arch) -> None:
         self.env = env
-        self.channels = [Port(env, f"hbm{c}") for c in range(arch.hbm.channels)]
+        self.channels = [Port(env, f"hbm{c}", kind=HbmChannel) for c in range(arch.hbm.channels)]
         self.latency = arch.hbm_latency
         self.ticks = cache(arch.hbm_ticks)
 

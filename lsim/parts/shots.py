@@ -6,24 +6,12 @@ This is the reference for the closed form of a block: the same core, fed by an e
 from __future__ import annotations
 
 from lsim.kernel.labels import Cause, Kind, Label
-from lsim.kernel.process import Run, Servant
+from lsim.kernel.process import Run
 from lsim.kernel.tokens import Channel
+from lsim.parts.adc import Adc
 from lsim.parts.dptc import Core, active_tiles, amounts
 from lsim.parts.encoder import Encoder
 from lsim.plan.items import Block
-
-
-class Adc(Servant):
-    """Samples a group's sum into its hold register at once if it is ready, then converts it."""
-
-    ask: Channel
-    sampled: Channel
-    conversion: int
-
-    def serve(self) -> Run:
-        yield from self.take(self.ask)
-        self.sampled.give()
-        yield from self.spend(self.conversion, self.busy(Cause.ADC))
 
 
 class ShotCore(Core):

@@ -1,4 +1,4 @@
-"""The global SRAM: bank groups, each a port that serves one transaction at a time for whole SRAM cycles."""
+"""The global SRAM: bank groups, each a process behind a port, which serves one transaction at a time for whole SRAM cycles."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from lsim.arch import Arch
 from lsim.kernel.environment import Environment
 from lsim.kernel.port import Arbitration, Port
 from lsim.kernel.process import Process, Wait
+from lsim.kernel.server import Server
+
+
+class BankGroup(Server):
+    """One port of a bank group: all its banks, for the SRAM cycles that a transaction takes."""
 
 
 class GlobalSram:
@@ -17,7 +22,7 @@ class GlobalSram:
         self.env = env
         policy = Arbitration(arch.global_sram.arbitration)
         servers = min(arch.global_sram_ports, 64)
-        self.ports = [Port(env, f"gb{g}", servers, policy) for g in range(arch.global_sram.groups)]
+        self.ports = [Port(env, f"gb{g}", servers, policy, BankGroup) for g in range(arch.global_sram.groups)]
         self.ticks = cache(arch.global_sram_ticks)
         takers = env.processes if len(self.ports) > 1 else []
         self._turns = {process.index: env.register() for process in takers}

@@ -15,6 +15,7 @@ from lsim.kernel.labels import Cause, Kind
 from lsim.kernel.port import Arbitration, Port
 from lsim.kernel.process import Process, Run
 from lsim.kernel.program import Builder
+from lsim.kernel.server import Server
 
 Job = tuple[int, int]
 """(ticks of its own before it asks, ticks of service)."""
@@ -140,7 +141,7 @@ def test_is_a_port_that_serves_too_many_an_error() -> None:
     env, builder = Environment(fold=False), Builder()
     clients = [Client(env, f"c{i}", builder.leaf((0, 4))) for i in range(2)]
     port = Port(env, "port")
-    port._free = 2
+    Server(port, 1)  # one that the port does not know of
     for client in clients:
         client.port, client.served = port, []
         client.start()

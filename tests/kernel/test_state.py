@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lsim.kernel.environment import LATE, Environment, Wake
+from lsim.kernel.environment import Environment, Wake
 from lsim.kernel.fold import Anchor
 from lsim.kernel.port import Arbitration, Port, Request
 from lsim.kernel.process import Process, Run
@@ -31,7 +31,7 @@ def machine() -> Environment:
     env.deadlines += [NOW + 5, NOW - 5]
     env._now = NOW
     port.queue += [request(env, NOW - 4), request(env, NOW, rank=1)]
-    port.serving.append((0, 0))
+    port.serving.append((0, 0, 0))
     port._last = 0
     env.fire(Wake(env, (0, port.index)), 7)
     env.fire(Wake(env, 1), 9)
@@ -39,7 +39,9 @@ def machine() -> Environment:
 
 
 def request(env: Environment, tick: int, rank: int = 0, ticks: int = 2, code: int = 0) -> Request:
-    return Request(tick, rank, 0, ticks, code, Wake(env, rank), False)
+    waiting = Request(env, 2, rank, ticks, code)
+    waiting.tick = tick
+    return waiting
 
 
 def later(env: Environment, ticks: int) -> None:
@@ -72,11 +74,13 @@ DIFFERENT: dict[str, Callable[[Environment], None]] = {
     "a request is for something else": lambda env: change(env, "queue", request(env, NOW - 4, code=1), 0),
     "requests came in another order": lambda env: change(env, "queue", request(env, NOW - 5, rank=1), 1),
     "a request is missing": lambda env: env.ports[0].queue.clear(),
-    "the port serves somebody else": lambda env: change(env, "serving", (1, 0), 0),
+    "the port serves somebody else": lambda env: change(env, "serving", (1, 0, 0), 0),
+    "another of its servers serves": lambda env: change(env, "serving", (0, 0, 1), 0),
     "another was served last": lambda env: change(env, "_last", 1),
     "an event comes sooner": lambda env: env.fire(Wake(env, 1), -1),
     "an event is another's": lambda env: event(env, Wake(env, 0), 9),
-    "an event is for the end of its tick": lambda env: event(env, Wake(env, 1), 9, LATE),
+    "an event is to happen at this tick": lambda env: env.fire(Wake(env, 1)),
+    "a port is to arbitrate at this tick": lambda env: env.asked.append(env.ports[0]),
     "an event is missing": lambda env: env._queue.clear(),
 }
 SAME: dict[str, Callable[[Environment], None]] = {
@@ -87,10 +91,10 @@ SAME: dict[str, Callable[[Environment], None]] = {
 }
 
 
-def event(env: Environment, wake: Wake, delay: int, priority: int = 1) -> None:
+def event(env: Environment, wake: Wake, delay: int) -> None:
     """In place of the last of the events."""
     env._queue.remove(max(env._queue))
-    env.fire(wake, delay, priority)
+    env.fire(wake, delay)
 
 
 @pytest.mark.parametrize("what", DIFFERENT)
