@@ -376,11 +376,14 @@ def test_does_arch_list_name_every_arch():
 def test_shows_arch_show_every_value_with_its_provenance_and_source():
     arch = lsim.load_arch("lt-b-4bit")
     shown = json.loads(call("arch", "show", "lt-b-4bit", "--json").stdout)
-    assert list(shown) == ["name", "description", "sha256", "parameters"]
-    assert shown["sha256"] == arch.sha256
+    assert list(shown) == ["name", "description", "sha256", "parameters", "devices_sha256", "devices"]
+    assert (shown["sha256"], shown["devices_sha256"]) == (arch.sha256, arch.devices_sha256)
+    assert [tuple(row.values()) for row in shown["devices"]] == [
+        tuple(row) for row in arch.describe_devices()
+    ]
     assert [tuple(row.values()) for row in shown["parameters"]] == [tuple(row) for row in arch.describe()]
     words = " ".join(call("arch", "show", "lt-b-4bit").stdout.split())
-    for row in arch.describe():
+    for row in (*arch.describe(), *arch.describe_devices()):
         assert f"{row.key} {row.value} [{row.provenance}]" in words
     assert all(meaning in words for meaning in PROVENANCE.values())
 

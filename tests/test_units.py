@@ -1,26 +1,38 @@
 """Are quantities read and written exactly?"""
 
+from fractions import Fraction
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lsim.errors import UnitError
 from lsim.units import (
+    AREA,
     BANDWIDTH,
     BITS,
     COUNT,
+    ENERGY,
     FREQUENCY,
+    LENGTH,
+    LEVEL,
+    LOSS,
+    POWER,
     SIZE,
     TICKS,
     TIME,
     Dimension,
     ceil_div,
+    ceil_log2,
+    format_exact,
     format_quantity,
     parse,
+    parse_exact,
     ticks_as_time,
 )
 
 DIMENSIONS = [FREQUENCY, SIZE, BANDWIDTH, TIME, TICKS, BITS, COUNT]
+OF_DEVICES = [LOSS, LEVEL, POWER, ENERGY, LENGTH, AREA, FREQUENCY, TIME, COUNT]
 
 
 @pytest.mark.parametrize(
@@ -122,3 +134,59 @@ def test_is_ceil_div_the_least_that_covers(dividend: int, divisor: int) -> None:
 )
 def test_how_long_are_ticks_at_a_clock(ticks: int, clock: int, text: str) -> None:
     assert ticks_as_time(ticks, clock) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "dimension", "value"),
+    [
+        ("14.8 mW", POWER, "14.8"),
+        ("1.2 W", POWER, "1200"),
+        ("42 fJ", ENERGY, "0.042"),
+        ("-25 dBm", LEVEL, "-25"),
+        ("-0.5 dBm", LEVEL, "-0.5"),
+        ("0.33 dB", LOSS, "0.33"),
+        ("1.184 mm", LENGTH, "1184"),
+        ("3.587088 mm2", AREA, "3587088"),
+        ("604.347 ps", TIME, "604.347"),
+        ("0.604347 ns", TIME, "604.347"),
+        ("4.39", COUNT, "4.39"),
+    ],
+)
+def test_what_does_a_quantity_with_decimals_come_to(text: str, dimension: Dimension, value: str) -> None:
+    assert parse_exact(text, dimension) == Fraction(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "dimension", "text"),
+    [
+        ("0.042", ENERGY, "42 fJ"),
+        ("62.4", ENERGY, "62.4 pJ"),
+        ("1184", LENGTH, "1.184 mm"),
+        ("-25", LEVEL, "-25 dBm"),
+        ("-0.05", LOSS, "-0.05 dB"),
+        ("0", POWER, "0 mW"),
+        ("0.3", COUNT, "0.3"),
+    ],
+)
+def test_how_is_a_quantity_with_decimals_written(value: str, dimension: Dimension, text: str) -> None:
+    assert format_exact(Fraction(value), dimension) == text
+
+
+@given(st.integers(-(10**20), 10**20), st.integers(0, 25), st.sampled_from(OF_DEVICES))
+def test_is_what_is_written_with_decimals_read_back_exactly(
+    value: int, shift: int, dimension: Dimension
+) -> None:
+    exact = Fraction(value, 10**shift)
+    assert parse_exact(format_exact(exact, dimension), dimension) == exact
+
+
+def test_is_no_decimal_made_of_a_third() -> None:
+    with pytest.raises(ValueError, match="1/3 has no finite decimal"):
+        format_exact(Fraction(1, 3), COUNT)
+
+
+@pytest.mark.parametrize("leaves", [*range(1, 70), 2**40, 2**40 + 1])
+def test_how_deep_is_a_binary_tree(leaves: int) -> None:
+    levels = ceil_log2(leaves)
+    assert 2**levels >= leaves
+    assert levels == 0 or 2 ** (levels - 1) < leaves

@@ -11,10 +11,22 @@ Broken = Iterator[tuple[str, str]]
 
 def broken_rules(machine: Machine) -> Broken:
     """Every rule between parameters that the machine breaks, as (key, problem)."""
+    yield from _kind(machine)
     yield from _clocks(machine)
     yield from _divisions(machine)
     yield from _staging(machine)
     yield from _slots(machine)
+
+
+def _kind(machine: Machine) -> Broken:
+    core = machine.core
+    if core.kind == "dptc":
+        if core.reload:
+            yield "core.reload", "a dptc encodes both operands for each shot and holds none to write"
+        if core.passes != 1:
+            yield "core.passes", f"a dptc takes operands of either sign in 1 pass, not {core.passes}"
+    elif core.columns != 1:
+        yield "core.columns", f"a {core.kind} multiplies what it holds by 1 vector a shot, not {core.columns}"
 
 
 def _clocks(machine: Machine) -> Broken:

@@ -3,16 +3,20 @@
 from attrs import frozen
 
 from lsim.arch.param import choice, number
-from lsim.units import BITS, FREQUENCY, SIZE, TICKS
+from lsim.units import BITS, FREQUENCY, SIZE, TICKS, TIME
 
-CORE_KINDS = ("dptc",)
+CORE_KINDS = ("dptc", "mrr-bank", "mzi-mesh")
 ARBITRATIONS = ("fifo", "round-robin", "priority")
 DPU_FUNCTIONS = ("softmax", "norm", "activation", "residual", "multiply", "rotary", "embedding")
 
 
 @frozen
 class Core:
-    """The tensor cores: a shot multiplies rows x wavelengths by wavelengths x columns on each of them."""
+    """The tensor cores: a shot multiplies rows x wavelengths by wavelengths x columns on each of them.
+
+    A dptc encodes both operands anew for each shot. A microring bank and an MZI mesh hold rows x wavelengths of one
+    operand and multiply them by one column of the other a shot; `columns` is then 1.
+    """
 
     kind: str = choice("kind of tensor core", CORE_KINDS)
     tiles: int = number("tiles (T), each with its own M1 operand, readout and activation buffers")
@@ -21,6 +25,8 @@ class Core:
     columns: int = number("columns of a core (Nv): M2 vectors multiplied at once")
     wavelengths: int = number("wavelengths of a core (Nλ): depth of the dot product of a shot")
     clock: int = number("photonic clock; one tick, one shot, is one period", FREQUENCY)
+    reload: int = number("time to write the operand that a core holds; 0 where none is held", TIME, low=0)
+    passes: int = number("passes that it takes to multiply operands of either sign")
 
 
 @frozen

@@ -1,15 +1,20 @@
-"""Architecture files, read strictly: `part: {parameter: {value: 5 GHz, provenance: P, source: "…"}}`."""
+"""Architecture files, read strictly: `part: {parameter: {value: 5 GHz, provenance: P, source: "…"}}`.
+
+`devices: NAME` stands for the sections of a file of devices; a section that the architecture has itself goes before it.
+"""
 
 import json
 from pathlib import Path
 from typing import Any
 
+from lsim.arch.devices import SECTIONS, Devices
 from lsim.arch.nodes import Spot, read_yaml
 from lsim.arch.param import Param, Value
 from lsim.arch.spec import DECLARED, PARTS, PROVENANCE, Arch, Provenance
 from lsim.data import data_dir
 from lsim.errors import ArchError, InputError
 
+_DEVICES = "devices"
 _SUFFIXES = (".yaml", ".yml")
 
 
@@ -27,8 +32,8 @@ def load_arch(name_or_path: str | Path) -> Arch:
 
 
 def dump_arch(arch: Arch) -> str:
-    """The text of a file that loads as this architecture, without what is idealised."""
-    rows = {row.key: row for row in arch.describe()}
+    """The text of a file that loads as this architecture, devices and all, without what is idealised."""
+    rows = {row.key: row for row in (*arch.describe(), *arch.describe_devices())}
     lines = [f"name: {arch.name}", f"description: {json.dumps(arch.description, ensure_ascii=False)}"]
     for part, declared in DECLARED.items():
         lines += ["", f"{part}:"]
@@ -50,23 +55,53 @@ def _find(name_or_path: str | Path) -> Path:
 
 
 def _read_arch(root: Spot) -> Arch:
-    top = root.mapping(["name", "description", *PARTS])
+    sections = (_DEVICES, *SECTIONS)
+    top = root.mapping(["name", "description", *PARTS, *sections], optional=sections)
     name, description = _text(top["name"]), _text(top["description"])
+    own = {section: top[section] for section in SECTIONS if section in top}
+    library = _library(top[_DEVICES]) if _DEVICES in top else {}
+    missing = [section for section in SECTIONS if section not in own | library]
+    if missing:
+        problem = f"missing: {', '.join(missing)}; or {_DEVICES}, which names a file that has them"
+        raise root.error(problem)
     lines: dict[str | None, int] = {}
     provenance: dict[str, Provenance] = {}
-    parts: dict[str, Any] = {}
-    for part, cls in PARTS.items():
-        spots = top[part].mapping(DECLARED[part])
-        values = {}
-        for parameter, param in DECLARED[part].items():
-            spot = spots[parameter]
-            lines[spot.place] = spot.line
-            values[parameter], provenance[spot.place] = _read_parameter(spot, param)
-        parts[part] = cls(**values)
+    parts = {part: _read_part(top[part], PARTS[part], lines, provenance) for part in PARTS}
+    devices = {
+        section: _read_part((library | own)[section], SECTIONS[section], lines, provenance)
+        for section in SECTIONS
+    }
     try:
-        return Arch(name=name, description=description, provenance=provenance, **parts)
+        return Arch(
+            name=name, description=description, provenance=provenance, devices=Devices(**devices), **parts
+        )
     except ArchError as error:  # a rule between parameters, which knows its key but not the file
         raise error.at(file=root.file, line=lines.get(error.place)) from None
+
+
+def _library(reference: Spot) -> dict[str, Spot]:
+    """The sections of the file of devices that an architecture names: one of lsim's, or a path from its own folder."""
+    name = _text(reference)
+    known = sorted(path.stem for path in (data_dir("arch") / _DEVICES).glob("*.yaml"))
+    if name in known:
+        path = data_dir("arch") / _DEVICES / f"{name}.yaml"
+    elif Path(name).suffix in _SUFFIXES:
+        path = reference.file.parent / name
+    else:
+        raise reference.error(f"no file of devices is named {name!r}", known=known, given=name)
+    top = read_yaml(path).mapping(["name", "description", *SECTIONS])
+    return {section: top[section] for section in SECTIONS}
+
+
+def _read_part(spot: Spot, cls: type, lines: dict[str | None, int], provenance: dict[str, Provenance]) -> Any:
+    declared = DECLARED[spot.place]
+    spots = spot.mapping(declared)
+    values = {}
+    for parameter, param in declared.items():
+        at = spots[parameter]
+        lines[at.place] = at.line
+        values[parameter], provenance[at.place] = _read_parameter(at, param)
+    return cls(**values)
 
 
 def _read_parameter(spot: Spot, param: Param) -> tuple[Value, Provenance]:

@@ -34,8 +34,8 @@ class Spot(NamedTuple):
             raise self.error(f"a {self._kind()} stands where a value belongs")
         return str(self.node.value).strip()
 
-    def mapping(self, keys: Collection[str]) -> dict[str, "Spot"]:
-        """The values of a mapping that has exactly these keys, each once."""
+    def mapping(self, keys: Collection[str], optional: Collection[str] = ()) -> dict[str, "Spot"]:
+        """The values of a mapping that has exactly these keys, each once; the optional ones may be missing."""
         if not isinstance(self.node, yaml.MappingNode):
             raise self.error(f"a {self._kind()} stands where a mapping belongs", known=keys)
         found: dict[str, Spot] = {}
@@ -48,7 +48,7 @@ class Spot(NamedTuple):
             if name in found:
                 raise at_key.error(f"{name!r} stands twice, first in line {found[name].line}")
             found[name] = spot
-        missing = [name for name in keys if name not in found]
+        missing = [name for name in keys if name not in found and name not in optional]
         if missing:
             raise self.error(f"missing: {', '.join(missing)}")
         return found

@@ -1,24 +1,30 @@
 """One declaration per parameter: type, unit, range check and doc. Its name is its file key."""
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from attrs import Attribute, field, fields
 
 from lsim.errors import ArchError
-from lsim.units import COUNT, Dimension, format_quantity, parse
+from lsim.units import COUNT, Dimension, format_exact, format_quantity, parse, parse_exact
 
-Value = int | str
+Value = int | str | Fraction
 
 
 class Param(NamedTuple):
-    """What a parameter means and which values it takes: numbers low..high of a dimension, or some words."""
+    """What a parameter means and which values it takes: numbers low..high of a dimension, or some words.
+
+    `whole`: an int; else a Fraction. `above`: the low end itself is out.
+    """
 
     doc: str
     dimension: Dimension | None = COUNT
     low: int = 1
     high: int | None = None
     words: tuple[str, ...] = ()
+    whole: bool = True
+    above: bool = False
 
     def read(self, raw: str | int) -> Value:
         """The value that a text says, checked; raises UnitError or ArchError, without a place."""
@@ -27,17 +33,20 @@ class Param(NamedTuple):
             return text
         if self.dimension is None or (self.words and text.isalpha()):
             raise ArchError(f"{text!r} is not a choice", known=self._allowed(), given=text)
-        value = parse(raw, self.dimension)
+        value = parse(raw, self.dimension) if self.whole else parse_exact(raw, self.dimension)
         self.check(value)
         return value
 
     def check(self, value: Value) -> None:
-        """Raises ArchError unless the value is one of the words or a whole number in the range."""
+        """Raises ArchError unless the value is one of the words, or a number of the right type in the range."""
         if value in self.words:
             return
-        if self.dimension is None or not isinstance(value, int) or isinstance(value, bool):
-            wanted = "choice" if self.words else "whole number"
+        kind = int if self.whole else Fraction
+        if self.dimension is None or not isinstance(value, kind) or isinstance(value, str | bool):
+            wanted = "choice" if self.words else "whole number" if self.whole else "fraction"
             raise ArchError(f"{value!r} is not a {wanted}", known=self._allowed())
+        if self.above and value == self.low:
+            raise ArchError(f"{self.text(value)} is not above {self.text(self.low)}")
         if value < self.low:
             raise ArchError(f"{self.text(value)} is below the least, {self.text(self.low)}")
         if self.high is not None and value > self.high:
@@ -47,7 +56,9 @@ class Param(NamedTuple):
         """The value with its unit; `read` reads it back exactly."""
         if isinstance(value, str) or self.dimension is None:
             return str(value)
-        return format_quantity(value, self.dimension)
+        if self.whole:
+            return format_quantity(int(value), self.dimension)
+        return format_exact(Fraction(value), self.dimension)
 
     def _allowed(self) -> list[str]:
         number = [] if self.dimension is None else [f"a {self.dimension.name} in {self.dimension.base}"]
@@ -57,6 +68,16 @@ class Param(NamedTuple):
 def number(doc: str, dimension: Dimension = COUNT, *, low: int = 1, high: int | None = None) -> Any:
     """Declare a whole number of a dimension's base unit."""
     return _declare(Param(doc, dimension, low, high))
+
+
+def exact(doc: str, dimension: Dimension = COUNT, *, low: int = 0, high: int | None = None) -> Any:
+    """Declare an exact number, with decimals, of a dimension's base unit."""
+    return _declare(Param(doc, dimension, low, high, whole=False))
+
+
+def positive(doc: str, dimension: Dimension = COUNT, *, high: int | None = None) -> Any:
+    """Declare an exact number above 0 of a dimension's base unit."""
+    return _declare(Param(doc, dimension, 0, high, whole=False, above=True))
 
 
 def choice(doc: str, words: Sequence[str]) -> Any:

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple, Self
 from attrs import evolve, field, fields, frozen, has
 
 from lsim.arch.checks import broken_rules
+from lsim.arch.devices import SECTIONS, Devices
 from lsim.arch.param import Param, Value, params
 from lsim.arch.timing import Machine
 from lsim.errors import ArchError, InputError
@@ -43,18 +44,22 @@ class Assumption(NamedTuple):
 
 
 PARTS: Final[dict[str, type]] = {f.name: f.type for f in fields(Machine) if f.type and has(f.type)}
-DECLARED: Final[dict[str, dict[str, Param]]] = {name: dict(params(part)) for name, part in PARTS.items()}
+DECLARED: Final[dict[str, dict[str, Param]]] = {
+    name: dict(params(part)) for name, part in (PARTS | SECTIONS).items()
+}
 
 
 @frozen(kw_only=True, cache_hash=True)
 class Arch(Machine):
-    """A machine that is consistent; raises ArchError, with the key as its place, when it is not.
+    """A machine that is consistent, and its devices; raises ArchError, with the key as its place, when it is not.
 
-    `provenance` has an entry for each key, `part.parameter`.
+    Ticks follow from the machine alone, so `devices` are no part of it: they have their own rows and their own
+    digest. `provenance` has an entry for each key of either, `part.parameter`.
     """
 
     name: str
     description: str
+    devices: Devices
     provenance: Mapping[str, Provenance] = field(hash=False)
 
     def __attrs_post_init__(self) -> None:
@@ -62,10 +67,12 @@ class Arch(Machine):
             raise ArchError(problem, place=key)
 
     def parameters(self) -> Iterator[tuple[str, Param, Value]]:
-        """Each key with its declaration and its value in base units, in the order of declaration."""
-        for part, declared in DECLARED.items():
-            for name, param in declared.items():
-                yield f"{part}.{name}", param, getattr(getattr(self, part), name)
+        """Each key of the machine with its declaration and its value in base units, in the order of declaration."""
+        return _parameters(self, PARTS)
+
+    def device_parameters(self) -> Iterator[tuple[str, Param, Value]]:
+        """Each key of the devices likewise."""
+        return _parameters(self.devices, SECTIONS)
 
     def with_ideal(self, names: Iterable[str]) -> Self:
         """This architecture with these contention sources idealised too; raises ArchError for others."""
@@ -76,7 +83,7 @@ class Arch(Machine):
 
         A value set is an assumption, whatever the file says of the value that it replaces.
         """
-        old = {key: param.text(value) for key, param, value in self.parameters()}
+        old = {key: (param, value) for key, param, value in (*self.parameters(), *self.device_parameters())}
         parts: dict[str, dict[str, Value]] = {}
         provenance = dict(self.provenance)
         for key, raw in settings.items():
@@ -84,34 +91,77 @@ class Arch(Machine):
             value = _read(param, raw, key)
             parts.setdefault(part, {})[name] = value
             tag, source = self.provenance[key]
-            if param.text(value) != old[key]:
-                provenance[key] = Provenance("A", f"--set in place of {old[key]} [{tag}] {source}")
-        changed: dict[str, Any] = {part: evolve(getattr(self, part), **new) for part, new in parts.items()}
+            if value != old[key][1]:
+                text = param.text(old[key][1])
+                provenance[key] = Provenance("A", f"--set in place of {text} [{tag}] {source}")
+        devices = evolve(self.devices, **_changed(self.devices, parts, SECTIONS))
         try:
-            return evolve(self, provenance=provenance, **changed)
+            return evolve(self, devices=devices, provenance=provenance, **_changed(self, parts, PARTS))
         except ArchError as error:
             raise error.at(file="--set") from None
 
     @property
     def sha256(self) -> str:
-        """Digest of the values and of what is idealised; names, sources and spelling do not count."""
-        from hashlib import sha256  # not every run asks
+        """Digest of what ticks follow from: the machine's values and what is idealised.
 
-        lines = [f"{key}={value}" for key, _, value in self.parameters()]
-        return sha256("\n".join([*lines, f"ideal={','.join(sorted(self.ideal))}"]).encode()).hexdigest()
+        Devices, names, sources and spelling do not count.
+        """
+        return _digest([*_lines(self.parameters()), f"ideal={','.join(sorted(self.ideal))}"])
+
+    @property
+    def devices_sha256(self) -> str:
+        """Digest of the values of the devices."""
+        return _digest(_lines(self.device_parameters()))
 
     @property
     def assumptions(self) -> list[Assumption]:
-        """The values that lsim assumes, for reports."""
-        rows = self.describe()
-        return [Assumption(row.key, row.value, row.source) for row in rows if row.provenance == "A"]
+        """The values of the machine that lsim assumes, for reports of time."""
+        return _assumed(self.describe())
+
+    @property
+    def device_assumptions(self) -> list[Assumption]:
+        """The values of the devices that lsim assumes, for reports of energy, power and area."""
+        return _assumed(self.describe_devices())
 
     def describe(self) -> list[Row]:
-        """Every parameter with its value and unit, provenance, source and meaning."""
+        """Every parameter of the machine with its value and unit, provenance, source and meaning."""
+        return self._rows(self.parameters())
+
+    def describe_devices(self) -> list[Row]:
+        """Every parameter of the devices likewise."""
+        return self._rows(self.device_parameters())
+
+    def _rows(self, parameters: Iterable[tuple[str, Param, Value]]) -> list[Row]:
         return [
-            Row(key, param.text(value), *self.provenance[key], param.doc)
-            for key, param, value in self.parameters()
+            Row(key, param.text(value), *self.provenance[key], param.doc) for key, param, value in parameters
         ]
+
+
+def _parameters(owner: object, parts: Iterable[str]) -> Iterator[tuple[str, Param, Value]]:
+    for part in parts:
+        for name, param in DECLARED[part].items():
+            yield f"{part}.{name}", param, getattr(getattr(owner, part), name)
+
+
+def _lines(parameters: Iterable[tuple[str, Param, Value]]) -> Iterator[str]:
+    return (f"{key}={value}" for key, _, value in parameters)
+
+
+def _digest(lines: Iterable[str]) -> str:
+    from hashlib import sha256  # not every run asks
+
+    return sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _assumed(rows: Iterable[Row]) -> list[Assumption]:
+    return [Assumption(row.key, row.value, row.source) for row in rows if row.provenance == "A"]
+
+
+def _changed(
+    owner: object, values: Mapping[str, Mapping[str, Value]], parts: Iterable[str]
+) -> dict[str, Any]:
+    """Those of these parts of the owner that get other values, with them."""
+    return {part: evolve(getattr(owner, part), **values[part]) for part in parts if part in values}
 
 
 def _declared(key: str) -> tuple[str, str, Param]:

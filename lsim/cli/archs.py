@@ -55,6 +55,8 @@ def _content(machine: Arch) -> dict[str, Any]:
         "description": machine.description,
         "sha256": machine.sha256,
         "parameters": [row._asdict() for row in machine.describe()],
+        "devices_sha256": machine.devices_sha256,
+        "devices": [row._asdict() for row in machine.describe_devices()],
     }
 
 
@@ -62,7 +64,7 @@ def _tables(machine: Arch) -> Iterator[object]:
     from lsim.arch import PROVENANCE
     from lsim.results.tables import heading, plain
 
-    rows = machine.describe()
+    rows = [*machine.describe(), *machine.describe_devices()]
     yield heading(machine.name, machine.description)
     for tag, meaning in PROVENANCE.items():
         yield f"  [{tag}] {sum(row.provenance == tag for row in rows):3}  {meaning}"

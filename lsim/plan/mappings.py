@@ -69,7 +69,10 @@ MAPPINGS: dict[str, Callable[[Arch], Mapping]] = {"lockstep": lockstep, "head-pa
 
 
 def mapping(name: str, arch: Arch) -> Mapping:
-    """The mapping of that name; raises PlanError for one that is not there."""
+    """The mapping of that name; raises PlanError for one that is not there, ArchError for a core it cannot map."""
+    if arch.core.kind != "dptc":
+        problem = f"a {arch.core.kind} has a closed form only: no mapping of it is simulated"
+        raise ArchError(problem, place="core.kind")
     if name not in MAPPINGS:
         raise PlanError(f"{name!r} is not a mapping", place="--mapping", known=MAPPINGS, given=name)
     return MAPPINGS[name](arch)

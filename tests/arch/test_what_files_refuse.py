@@ -13,6 +13,10 @@ PARTS = (
     "core, operands, global_sram, m1_sram, m2_sram, act_sram,"
     " encoder, broadcast, readout, dpu, hbm, controller"
 )
+DEVICES = (
+    "laser, comb, modulator, microdisk, y_branch, phase_shifter, coupler, engine, microring, mzi, photodetector, dac, adc,"
+    " tia, adder, word, global_sram_macro, operand_sram_macro, buffer_macro, logic"
+)
 
 
 def line_of(text: str) -> int:
@@ -37,9 +41,14 @@ def refusal(tmp_path: Path, text: str) -> str:
             "  tiles: {",
             "  tils: {",
             "core.tils: unknown key 'tils'; did you mean 'tiles'?;"
-            " allowed: kind, tiles, cores, rows, columns, wavelengths, clock",
+            " allowed: kind, tiles, cores, rows, columns, wavelengths, clock, reload, passes",
         ),
-        ("hbm:", "hbn:", f"hbn: unknown key 'hbn'; did you mean 'hbm'?; allowed: name, description, {PARTS}"),
+        (
+            "hbm:",
+            "hbn:",
+            "hbn: unknown key 'hbn'; did you mean 'hbm'?;"
+            f" allowed: name, description, {PARTS}, devices, {DEVICES}",
+        ),
         (
             "tiles: {value: 4,",
             "tiles: {vale: 4,",
@@ -74,7 +83,7 @@ def refusal(tmp_path: Path, text: str) -> str:
         (
             "kind: {value: dptc,",
             "kind: {value: dtpc,",
-            "core.kind: 'dtpc' is not a choice; did you mean 'dptc'?; allowed: dptc",
+            "core.kind: 'dtpc' is not a choice; did you mean 'dptc'?; allowed: dptc, mrr-bank, mzi-mesh",
         ),
         ("name: lt-b-4bit", "name: ''", "name: is empty"),
         (
@@ -117,7 +126,10 @@ def test_what_is_said_of_a_key_that_stands_twice(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "my.yaml: is empty"),
-        ("name", f"my.yaml:1: a value stands where a mapping belongs; allowed: name, description, {PARTS}"),
+        (
+            "name",
+            f"my.yaml:1: a value stands where a mapping belongs; allowed: name, description, {PARTS}, devices, {DEVICES}",
+        ),
         ("? [name]\n: 1", "my.yaml:1: a list stands where a value belongs"),
         ("name: {", "my.yaml:2: not YAML: did not find expected node content"),
         ("name: a\n---\nname: b", "my.yaml:2: not YAML: but found another document"),
@@ -142,5 +154,45 @@ def test_what_is_said_of_a_name_that_no_architecture_has() -> None:
         load_arch("lt-b-4bits")
     assert str(error.value) == (
         "no architecture is named 'lt-b-4bits'; did you mean 'lt-b-4bit'?;"
-        " allowed: lt-b-4bit, lt-b-4bit-narrow, lt-b-8bit, lt-l-4bit, lt-l-8bit"
+        " allowed: lt-b-4bit, lt-b-4bit-narrow, lt-b-8bit, lt-l-4bit, lt-l-8bit,"
+        " mrr-bank-4bit, mrr-bank-8bit, mzi-mesh-4bit, mzi-mesh-8bit"
     )
+
+
+def with_devices(tmp_path: Path, reference: str, library: str | None = None) -> str:
+    """What is said of a good file that names these devices, beside a file of devices with this text."""
+    if library is not None:
+        (tmp_path / "mine.yaml").write_text(library)
+    return refusal(tmp_path, LT_B.replace("devices: lt-estimator", reference))
+
+
+LIBRARY = (data_dir("arch") / "devices" / "lt-estimator.yaml").read_text()
+
+
+def test_what_is_said_of_devices_that_are_not_there(tmp_path: Path) -> None:
+    line = line_of("devices: lt-estimator")
+    assert with_devices(tmp_path, "devices: lt-estimater") == (
+        f"my.yaml:{line}: devices: no file of devices is named 'lt-estimater'; did you mean 'lt-estimator'?;"
+        " allowed: lt-estimator"
+    )
+    assert with_devices(tmp_path, "devices: no.yaml") == "no.yaml: cannot be read: No such file or directory"
+    missing = f"my.yaml:1: missing: {DEVICES}; or devices, which names a file that has them"
+    assert with_devices(tmp_path, "") == missing
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("\nlaser:", "\nlazer:", "lazer: unknown key 'lazer'; did you mean 'laser'?; allowed: name, description, "),
+        ("loss: {value: 1.2 dB,", "loss: {value: 1.2,", "modulator.loss: '1.2' has no unit; allowed: dB"),
+        ("loss: {value: 1.2 dB,", "loss: {value: 1.2 mW,", "modulator.loss: 'mW' is not a unit of loss; allowed: dB"),
+        ("loss: {value: 1.2 dB,", "loss: {value: -1 dB,", "modulator.loss: -1 dB is below the least, 0 dB"),
+        ("loss: {value: 1.2 dB,", "loss: {value: nan dB,", "modulator.loss: 'nan dB' is not a number with a unit"),
+        ("efficiency: {value: 0.2,", "efficiency: {value: 0,", "laser.efficiency: 0 is not above 0"),
+        ("efficiency: {value: 0.2,", "efficiency: {value: 1.1,", "laser.efficiency: 1.1 is above the most, 1"),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_a_device_that_is_wrong(tmp_path: Path, old: str, new: str, message: str) -> None:
+    line = LIBRARY[: LIBRARY.index(old) + 1].count("\n") + 1
+    said = with_devices(tmp_path, "devices: mine.yaml", LIBRARY.replace(old, new))
+    assert said.startswith(f"mine.yaml:{line}: {message}")

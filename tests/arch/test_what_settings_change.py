@@ -1,5 +1,6 @@
 """What do settings change, and what is said of those that are refused?"""
 
+from fractions import Fraction
 from typing import Any
 
 import attrs
@@ -25,6 +26,17 @@ def test_is_a_value_that_was_set_an_assumption_that_remembers_what_it_replaced()
     assert ("core.tiles", "8", source) in arch.assumptions
 
 
+def test_does_a_setting_reach_a_device_and_leave_what_ticks_follow_from() -> None:
+    arch = LT_B.with_settings({"modulator.loss": "1.35 dB", "dac.rate": "12.5 GHz"})
+    assert (arch.devices.modulator.loss, arch.devices.dac.rate) == (Fraction(27, 20), 12_500_000_000)
+    source = "--set in place of 1.2 dB [R] released LT hardware estimator"
+    assert arch.provenance["modulator.loss"] == Provenance("A", source)
+    assert ("modulator.loss", "1.35 dB", source) in arch.device_assumptions
+    assert (arch.sha256, arch.assumptions) == (LT_B.sha256, LT_B.assumptions)
+    assert arch.devices_sha256 != LT_B.devices_sha256
+    assert attrs.evolve(arch, devices=LT_B.devices, provenance=LT_B.provenance) == LT_B
+
+
 def test_does_setting_what_is_there_already_change_nothing() -> None:
     assert LT_B.with_settings({"global_sram.capacity": "2048 KiB"}) == LT_B
 
@@ -40,7 +52,9 @@ def test_does_setting_what_is_there_already_change_nothing() -> None:
         (
             {"hbn.channels": "4"},
             "--set: hbn.channels: unknown part 'hbn'; did you mean 'hbm'?; allowed: core, operands,"
-            " global_sram, m1_sram, m2_sram, act_sram, encoder, broadcast, readout, dpu, hbm, controller",
+            " global_sram, m1_sram, m2_sram, act_sram, encoder, broadcast, readout, dpu, hbm, controller,"
+            " laser, comb, modulator, microdisk, y_branch, phase_shifter, coupler, engine, microring, mzi,"
+            " photodetector, dac, adc, tia, adder, word, global_sram_macro, operand_sram_macro, buffer_macro, logic",
         ),
         (
             {"operands": "4 bit"},
@@ -92,6 +106,24 @@ def test_does_setting_what_is_there_already_change_nothing() -> None:
             "--set: act_sram.slot: 256 B cannot hold one block: 12 rows x 12 columns x 16 bit = 288 B",
         ),
         (
+            {"core.reload": "2 us"},
+            "--set: core.reload: a dptc encodes both operands for each shot and holds none to write",
+        ),
+        (
+            {"core.passes": "2"},
+            "--set: core.passes: a dptc takes operands of either sign in 1 pass, not 2",
+        ),
+        (
+            {"core.kind": "mzi-mesh"},
+            "--set: core.columns: a mzi-mesh multiplies what it holds by 1 vector a shot, not 12",
+        ),
+        ({"laser.efficiency": "0"}, "--set: laser.efficiency: 0 is not above 0"),
+        (
+            {"photodetector.sensitivity": "-25 dB"},
+            "--set: photodetector.sensitivity: 'dB' is not a unit of optical power level; did you mean 'dBm'?;"
+            " allowed: dBm",
+        ),
+        (
             {"operands.bits": "8 bit", "operands.partial_sum_bits": "7 bit"},
             "--set: operands.partial_sum_bits: 7 bit is narrower than an operand, 8 bit",
         ),
@@ -115,3 +147,10 @@ def test_is_a_part_made_in_python_checked_too(value: Any, message: str) -> None:
     with pytest.raises(InputError) as error:
         attrs.evolve(LT_B.hbm, channels=value)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize("value", [0.3, True, 1, "0.3"])
+def test_is_a_device_value_made_in_python_exact(value: Any) -> None:
+    with pytest.raises(InputError) as error:
+        attrs.evolve(LT_B.devices.laser, efficiency=value)
+    assert str(error.value) == f"Laser.efficiency: {value!r} is not a fraction"

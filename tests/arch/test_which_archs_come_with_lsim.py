@@ -5,6 +5,8 @@ import pickle
 import re
 import subprocess
 import sys
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ import pytest
 from lsim.arch import IDEALS, Arch, dump_arch, list_archs, load_arch
 from lsim.data import data_dir
 
-NAMES = ["lt-b-4bit", "lt-b-4bit-narrow", "lt-b-8bit", "lt-l-4bit", "lt-l-8bit"]
+LT = ["lt-b-4bit", "lt-b-4bit-narrow", "lt-b-8bit", "lt-l-4bit", "lt-l-8bit"]
+BASELINES = ["mrr-bank-4bit", "mrr-bank-8bit", "mzi-mesh-4bit", "mzi-mesh-8bit"]
+NAMES = [*LT, *BASELINES]
 LT_B = load_arch("lt-b-4bit")
 SOURCES = {
     "P": "Zhu et al., Lightening-Transformer, HPCA 2024",
@@ -36,7 +40,7 @@ def test_which_are_there() -> None:
 
 
 def test_how_do_they_differ() -> None:
-    assert [difference(name) for name in NAMES[1:]] == [
+    assert [difference(name) for name in LT[1:]] == [
         {"m1_sram.port": 64, "m2_sram.port": 64},
         {"operands.bits": 8},
         {"core.tiles": 8},
@@ -44,19 +48,49 @@ def test_how_do_they_differ() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "tiles", "reload", "passes"), [("mrr-bank", 7, 0, 2), ("mzi-mesh", 4, 2 * 10**6, 1)]
+)
+def test_what_do_the_baselines_have_of_their_own(name: str, tiles: int, reload: int, passes: int) -> None:
+    narrow, wide = load_arch(f"{name}-4bit"), load_arch(f"{name}-8bit")
+    assert dict(values(wide).items() - values(narrow).items()) == {"operands.bits": 8}
+    assert difference(f"{name}-4bit").keys() <= {
+        "core.kind", "core.tiles", "core.columns", "core.reload", "core.passes", "broadcast.groups",
+        "readout.integrate", "readout.conversion",
+    }  # fmt: skip
+    core = narrow.core
+    assert (core.kind, core.tiles, core.reload, core.passes) == (name, tiles, reload, passes)
+    assert narrow.peak_macs_per_tick == tiles * 2 * 12 * 12
+
+
+def test_have_all_the_same_devices() -> None:
+    assert {load_arch(name).devices_sha256 for name in NAMES} == {LT_B.devices_sha256}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_does_every_value_say_where_it_comes_from(name: str) -> None:
-    rows = load_arch(name).describe()
-    assert len(rows) == len({row.key for row in rows}) == len(values(LT_B))
+    arch = load_arch(name)
+    rows = [*arch.describe(), *arch.describe_devices()]
+    keys = {*values(LT_B), *(key for key, _, _ in LT_B.device_parameters())}
+    assert len(rows) == len({row.key for row in rows}) == len(keys)
     assert all(row.source.startswith(SOURCES[row.provenance]) for row in rows)
     assert all(row.value and row.doc for row in rows)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_is_a_file_one_line_a_parameter(name: str) -> None:
-    lines = (data_dir("arch") / f"{name}.yaml").read_text().splitlines()
+    assert entries(f"{name}.yaml") == len(values(LT_B))
+
+
+def test_is_the_file_of_devices_one_line_a_parameter() -> None:
+    assert entries("devices/lt-estimator.yaml") == len(list(LT_B.device_parameters()))
+
+
+def entries(file: str) -> int:
+    """Lines that say all of a parameter."""
     entry = re.compile(r"  [a-z0-9_]+: \{value: [^,]+, provenance: [PRA], source: \".+\"\}")
-    assert len([line for line in lines if entry.fullmatch(line)]) == len(values(LT_B))
+    lines = (data_dir("arch") / file).read_text().splitlines()
+    return len([line for line in lines if entry.fullmatch(line)])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -65,7 +99,38 @@ def test_does_an_architecture_written_and_read_again_stay_the_same(name: str, tm
     path = tmp_path / "again.yaml"
     path.write_text(dump_arch(arch))
     assert load_arch(path) == arch
-    assert dump_arch(load_arch(path)) == path.read_text() == (data_dir("arch") / f"{name}.yaml").read_text()
+    assert dump_arch(load_arch(path)) == path.read_text() == spelled_out(name)
+
+
+def spelled_out(name: str) -> str:
+    """The text of the file, with the sections of the devices in place of their name."""
+    folder = data_dir("arch")
+    devices = (folder / "devices" / "lt-estimator.yaml").read_text()
+    text = (folder / f"{name}.yaml").read_text().replace("devices: lt-estimator\n", "")
+    return text + devices[devices.index("\nlaser:") :]
+
+
+def test_may_an_architecture_have_devices_of_its_own_in_place_of_some_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    tia = 'tia:\n  power: {value: 2 mW, provenance: A, source: "mine"}\n  area: {value: 1 um2, provenance: A, source: "mine"}'
+    path.write_text(f"{(data_dir('arch') / 'lt-b-4bit.yaml').read_text()}\n{tia}\n")
+    arch = load_arch(path)
+    changed = {key: value for key, _, value in arch.device_parameters()}.items() - {
+        key: value for key, _, value in LT_B.device_parameters()
+    }.items()
+    assert dict(changed) == {"tia.power": 2, "tia.area": 1}
+    assert {row.key for row in set(arch.device_assumptions) - set(LT_B.device_assumptions)} == set(
+        dict(changed)
+    )
+
+
+def test_may_a_file_of_devices_stand_beside_an_architecture(tmp_path: Path) -> None:
+    folder = data_dir("arch")
+    text = (folder / "devices" / "lt-estimator.yaml").read_text().replace("value: 0.2,", "value: 0.3,")
+    (tmp_path / "bright.yaml").write_text(text)
+    path = tmp_path / "mine.yaml"
+    path.write_text((folder / "lt-b-4bit.yaml").read_text().replace("lt-estimator", "bright.yaml"))
+    assert load_arch(path).devices.laser.efficiency == Fraction(3, 10)
 
 
 def test_are_the_assumptions_those_that_lsim_makes() -> None:
@@ -86,10 +151,30 @@ def test_does_every_value_count_in_the_digest() -> None:
         "dpu.clock": "1 GHz",
     }
     digests = {LT_B.sha256}
-    rows = [row for row in LT_B.describe() if row.key != "core.kind"]  # the only kind there is so far
+    kinds = {"core.kind", "core.reload", "core.passes"}  # which cannot change by themselves
+    rows = [row for row in LT_B.describe() if row.key not in kinds]
     for row in rows:
         digests.add(LT_B.with_settings({row.key: others.get(row.key) or another(row.value)}).sha256)
-    assert len(digests) == len(rows) + 1
+    ring = {"core.kind": "mrr-bank", "core.columns": "1"}
+    for of_kinds in ({}, {"core.kind": "mzi-mesh"}, {"core.reload": "1 us"}, {"core.passes": "2"}):
+        digests.add(LT_B.with_settings(ring | of_kinds).sha256)
+    assert len(digests) == len(rows) + 5
+
+
+def test_does_every_value_of_a_device_count_in_its_own_digest_alone() -> None:
+    rows = LT_B.describe_devices()
+    changed = [
+        LT_B.with_settings({row.key: "0.3" if row.key == "laser.efficiency" else twice(row.value)})
+        for row in rows
+    ]
+    assert len({LT_B.devices_sha256, *(arch.devices_sha256 for arch in changed)}) == len(rows) + 1
+    assert {arch.sha256 for arch in changed} == {LT_B.sha256}
+
+
+def twice(value: str) -> str:
+    """Another value that will do for a device."""
+    number, *unit = value.split()
+    return " ".join([f"{Decimal(number) * 2 + (number == '0')}", *unit])
 
 
 def another(value: str) -> str:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import gemm, machine
 
+from lsim.arch import load_arch
 from lsim.errors import ArchError, PlanError
 from lsim.plan.mappings import MAPPINGS, mapping
 
@@ -44,3 +45,11 @@ def test_does_a_stream_reach_all_tiles_of_a_group(name: str) -> None:
 def test_is_a_mapping_of_another_name_refused() -> None:
     with pytest.raises(PlanError, match="did you mean 'lockstep'"):
         mapping("lock-step", machine())
+
+
+@pytest.mark.parametrize("kind", ["mrr-bank", "mzi-mesh"])
+@pytest.mark.parametrize("name", MAPPINGS)
+def test_is_a_core_that_no_mapping_knows_refused(name: str, kind: str) -> None:
+    message = rf"^core\.kind: a {kind} has a closed form only: no mapping of it is simulated$"
+    with pytest.raises(ArchError, match=message):
+        mapping(name, load_arch(f"{kind}-4bit"))
