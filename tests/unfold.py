@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from lsim.kernel.labels import Cause, Kind, Label
 from lsim.kernel.log import CUT, FOLD
 from lsim.results.result import Result
@@ -85,3 +87,27 @@ def _joined(pieces: list[Interval]) -> list[Interval]:
         else:
             joined.append((start, end, what))
     return joined
+
+
+def codes(result: Result, part: int) -> list[int]:
+    """What a part does at every tick of the run, as the code of its label."""
+    changes = [(0, result.log.initial[part]), *_changes(result, part), (result.ticks, 0)]
+    return [code for (start, code), (end, _) in pairwise(changes) for _ in range(start, end)]
+
+
+def columns(result: Result) -> dict[str, list[str]]:
+    """Part → at every tick busy, idle, or the root cause that it waits for, found by asking one part after another."""
+    t = result.log
+    everyone = [codes(result, part) for part in range(len(t.parts))]
+
+    def root(part: int, tick: int) -> str:
+        label = t.labels[everyone[part][tick]]
+        while label.kind is not Kind.BUSY and label.target is not None:
+            label = t.labels[everyone[label.target][tick]]
+        return Cause.COMPUTE.value if label.pattern else str(label.cause)
+
+    def column(part: int, tick: int) -> str:
+        kind = t.labels[everyone[part][tick]].kind
+        return root(part, tick) if kind is Kind.WAIT else kind.name.lower()
+
+    return {name: [column(p, tick) for tick in range(t.end)] for p, name in enumerate(t.parts)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,8 +51,22 @@ class FoldedLog:
 
     @cached_property
     def times(self) -> Ints:
-        """How often the stretch that begins with each entry happened."""
-        return self._spread([(0, len(self.entries), 1)])
+        """How often the stretch that begins with each entry happened: with every fold happens what it repeats."""
+        steps = np.zeros(len(self.entries) + 1, dtype=np.int64)
+        below = [(-len(self.entries), 0, 1)]  # (−last, −first, times) of stretches that lie further down
+        open_stretches: list[tuple[int, int]] = []  # (−first, times) of those that may span a fold
+        spanning = 0
+        for row, fold in zip(reversed(self.fold_rows.tolist()), reversed(self.folds), strict=True):
+            while below and -below[0][0] > row:
+                _, first, times = heappop(below)
+                heappush(open_stretches, (first, times))
+                spanning += times
+            while open_stretches and -open_stretches[0][0] > row:
+                spanning -= heappop(open_stretches)[1]
+            heappush(below, (-fold.last, -fold.first, fold.count * spanning))
+            steps[fold.first] += fold.count * spanning
+            steps[fold.last] -= fold.count * spanning
+        return np.cumsum(steps[:-1]) + 1
 
     @cached_property
     def ticks(self) -> Ints:
@@ -74,87 +88,11 @@ class FoldedLog:
             known = self._rows[part] = np.flatnonzero(self.entries[:, 1] == part)
         return known
 
-    def spent(self, begin: int, end: int) -> Ints:
-        """Ticks in [begin, end) that each entry's stretch took, in all its repetitions together."""
-        ranges: list[tuple[int, int, int]] = []
-        parts: dict[int, int] = {}
-        self._cover(0, len(self.entries), begin, end, ranges, parts)
-        spent = self._spread(ranges) * self.ticks
-        for row, ticks in parts.items():
-            spent[row] += ticks
-        return spent
-
-    def _cover(
-        self,
-        low: int,
-        high: int,
-        begin: int,
-        end: int,
-        ranges: list[tuple[int, int, int]],
-        parts: dict[int, int],
-    ) -> None:
-        """Adds what happened in [begin, end), as it is written, of the entries [low, high): whole entries to `ranges`, the
-        ticks of others to `parts`."""
-        starts = self.entries[low:high, 0]
-        first = low + int(np.searchsorted(starts, begin, side="left"))
-        after = low + int(np.searchsorted(starts, end, side="left"))
-        if first > low:  # the entry before reaches into the window
-            self._cover_entry(first - 1, begin, min(end, self._until(first - 1)), ranges, parts)
-        if after - 1 >= first:
-            if after - 1 > first:
-                ranges.append((first, after - 1, 1))
-            self._cover_entry(
-                after - 1, int(self.entries[after - 1, 0]), min(end, self._until(after - 1)), ranges, parts
-            )
-
-    def _until(self, row: int) -> int:
-        return int(self.entries[row + 1, 0]) if row + 1 < len(self.entries) else self.end
-
-    def _cover_entry(
-        self, row: int, begin: int, end: int, ranges: list[tuple[int, int, int]], parts: dict[int, int]
-    ) -> None:
-        """Adds the ticks [begin, end) of one entry; of a fold, those of the repetitions it stands for."""
-        if begin >= end:
-            return
-        if self.entries[row, 1] != FOLD:
-            parts[row] = parts.get(row, 0) + end - begin
-            return
-        fold = self.folds[int(self.entries[row, 2])]
-        origin = int(self.entries[row, 0])
-        one, two = (begin - origin) // fold.period, (end - 1 - origin) // fold.period  # repetitions, from 0
-        for time in sorted({one, two}):
-            later = fold.later(time + 1)
-            inside = max(begin, origin + time * fold.period), min(end, origin + (time + 1) * fold.period)
-            self._cover(fold.first, fold.last, inside[0] - later, inside[1] - later, ranges, parts)
-        if two - one > 1:
-            ranges.append((fold.first, fold.last, two - one - 1))
-
-    def _spread(self, ranges: list[tuple[int, int, int]]) -> Ints:
-        """Of each entry, how often its stretch happens if those in the ranges (first, last, times) do: with every fold in a
-        range happens what it repeats."""
-        rows = self.fold_rows.tolist()
-        steps = np.zeros(len(self.entries) + 1, dtype=np.int64)
-        # (−last, −first, times) of ranges that lie further down, then (−first, times) of those that may span a fold
-        below = [(-last, -first, times) for first, last, times in ranges]
-        heapify(below)
-        open_ranges: list[tuple[int, int]] = []
-        spanning = 0
-        for i in range(len(rows) - 1, -1, -1):
-            while below and -below[0][0] > rows[i]:
-                _, first, times = heappop(below)
-                heappush(open_ranges, (first, times))
-                spanning += times
-            while open_ranges and -open_ranges[0][0] > rows[i]:
-                spanning -= heappop(open_ranges)[1]
-            if spanning:
-                fold = self.folds[i]
-                heappush(below, (-fold.last, -fold.first, fold.count * spanning))
-                steps[fold.first] += fold.count * spanning
-                steps[fold.last] -= fold.count * spanning
-        for first, last, times in ranges:
-            steps[first] += times
-            steps[last] -= times
-        return np.cumsum(steps[:-1])
+    def codes_at(self, part: int, rows: Ints) -> Ints:
+        """The state of a part during the stretches that begin with these entries."""
+        own = self.rows(part)
+        codes = np.concatenate(([self.initial[part]], self.entries[own, 2]))
+        return codes[np.searchsorted(own, rows, side="right")]
 
     def at(self, tick: int) -> tuple[Ints, Ints]:
         """The state (code) of every part at a tick and the items of its program that it has done."""

@@ -55,7 +55,7 @@ class Result:
     @cached_property
     def timeline(self) -> Timeline:
         """What every part did at any tick."""
-        return Timeline(self.plan, self.log)
+        return Timeline(self.plan, self.statistics.states)
 
     @property
     def ticks(self) -> int:

@@ -26,7 +26,7 @@ from lsim.parts.dptc import Core
 from lsim.parts.dpu import DpuLanes
 from lsim.parts.drain import Drainer
 from lsim.parts.operand_sram import Filler
-from lsim.results import folded, laws, statistics
+from lsim.results import folded, laws, states
 
 Patch = pytest.MonkeyPatch
 WORK = attention(tokens=8, heads=2, size=4, blocks=2)
@@ -177,7 +177,7 @@ FAULTS = (
     Fault("the broadcast is never released", replaced(Broadcast, "release", lambda _: lambda *_: None), "waits for broadcast"),
     Fault("results stay in the readout", replaced(Delay, "_deliver", lambda _: lambda *_: None), "waits for readout"),
     Fault("a port grants two at once", port_with_a_server_too_many, "gb0"),
-    Fault("two states of the machine are taken for one", replaced(statistics, "_signatures", lambda real: lambda t: real(t) % 64), "", (TIMES,)),
+    Fault("two states of the machine are taken for one", replaced(states, "_signatures", lambda real: lambda t: real(t) % 64), "", (TIMES,)),
 )  # fmt: skip
 
 

@@ -1,0 +1,124 @@
+"""The distinct states that a machine as a whole was in, and whom each part waits for in each of them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from lsim.errors import LawBroken
+from lsim.kernel.labels import Cause, Kind, Label
+from lsim.results.folded import FoldedLog, Ints
+
+CAUSES = tuple(Cause)
+_INDEX = {cause: i for i, cause in enumerate(CAUSES)}
+
+
+@frozen(eq=False)
+class States:
+    """The states of the machine that lasted.
+
+    `lasting`: the entries whose stretch takes time. `which`: the number of the state during each of them. `rows`: an entry
+    at which each state was. `codes`: (state, part) what each part did in it.
+    """
+
+    log: FoldedLog
+
+    @cached_property
+    def lasting(self) -> Ints:
+        return np.flatnonzero(self.log.ticks)
+
+    @cached_property
+    def _distinct(self) -> tuple[Ints, Ints]:
+        _, first, which = np.unique(
+            _signatures(self.log)[self.lasting], return_index=True, return_inverse=True
+        )
+        return self.lasting[first], which
+
+    @property
+    def rows(self) -> Ints:
+        return self._distinct[0]
+
+    @property
+    def which(self) -> Ints:
+        return self._distinct[1]
+
+    @cached_property
+    def codes(self) -> Ints:
+        parts = range(len(self.log.parts))
+        return np.stack([self.log.codes_at(part, self.rows) for part in parts], axis=1)
+
+    def totals(self, spent: Ints) -> Ints:
+        """Ticks of each state, from those of each entry's stretch."""
+        ticks = np.zeros(len(self.rows), dtype=np.int64)
+        np.add.at(ticks, self.which, spent[self.lasting])
+        return ticks
+
+    @cached_property
+    def kinds(self) -> NDArray[np.int8]:
+        """(state, part): whether each part is busy, waits or is idle."""
+        return np.array([label.kind for label in self.log.labels], dtype=np.int8)[self.codes]
+
+    @cached_property
+    def causes(self) -> Ints:
+        """(state, part): the root cause, as an index of CAUSES. Raises LawBroken for parts that wait for each other."""
+        codes, target = self.codes, targets(self.log)
+        cause = np.array([_seen_from_outside(label) for label in self.log.labels], dtype=np.int64)
+        here = np.broadcast_to(np.arange(codes.shape[1]), codes.shape).copy()
+        lines = np.arange(codes.shape[0])[:, None]
+        for _ in range(codes.shape[1] + 1):
+            follow = target[codes[lines, here]]
+            if (follow < 0).all():
+                return cause[codes[lines, here]]
+            here = np.where(follow < 0, here, follow)
+        stuck, part = np.argwhere(target[codes[lines, here]] >= 0)[0]
+        tick = int(self.log.entries[self.rows[stuck], 0])
+        raise LawBroken(self.log.parts[part], tick, "waits for parts that wait for each other")
+
+    @cached_property
+    def columns(self) -> Ints:
+        """(state, part): which of `COLUMNS` the part's time goes to."""
+        waiting = len(FIRST_COLUMNS) + self.causes
+        return np.where(self.kinds == Kind.BUSY, 0, np.where(self.kinds == Kind.IDLE, 1, waiting))
+
+
+FIRST_COLUMNS = ("busy", "idle")
+COLUMNS = (*FIRST_COLUMNS, *(cause.value for cause in CAUSES))
+"""What the time of a part divides into: busy, idle, and waiting by root cause."""
+
+
+def targets(log: FoldedLog) -> Ints:
+    """By code, the part that is waited for; -1 for none."""
+    return np.array(
+        [-1 if label.target is None or label.kind is Kind.BUSY else label.target for label in log.labels],
+        dtype=np.int64,
+    )
+
+
+def _seen_from_outside(label: Label) -> int:
+    """What somebody waits for who waits for this part: of a block its whole time, not what its ticks are spent on.
+
+    An index of CAUSES; -1 for a state that waits for another part.
+    """
+    if label.cause is None:
+        return -1
+    return _INDEX[label.cause if label.pattern is None else Cause.COMPUTE]
+
+
+def _signatures(t: FoldedLog) -> Ints:
+    """A number for the state of the machine after each entry; equal states have equal numbers.
+
+    The sum, modulo 2⁶⁴, of a fixed random number for each part's state. `laws` checks the sums that come of it against
+    those of each part alone, so that a collision could not pass.
+    """
+    random = np.random.default_rng(20240607)
+    table = random.integers(-(2**63), 2**63 - 1, size=(len(t.parts), len(t.labels)), dtype=np.int64)
+    change = np.zeros(len(t.entries), dtype=np.int64)
+    with np.errstate(over="ignore"):
+        for part in range(len(t.parts)):
+            own = t.rows(part)
+            codes = np.concatenate(([t.initial[part]], t.entries[own, 2]))
+            change[own] = table[part, codes[1:]] - table[part, codes[:-1]]
+        return np.cumsum(change)
