@@ -25,7 +25,7 @@ def simulate(
     trace: Trace,
     arch: Arch,
     *,
-    mapping: str = "lockstep",
+    mapping: str | None = None,
     deps: str = "barrier",
     ideal: Iterable[str] = (),
     fold: bool = True,
@@ -34,7 +34,7 @@ def simulate(
 ) -> Result:
     """Replays a trace on a machine.
 
-    `mapping`: one of `lsim.plan.mappings.MAPPINGS`. `deps`: "barrier", a unit starts when its inputs are complete, or
+    `mapping`: one of `lsim.plan.mappings.MAPPINGS`; by default the core's own. `deps`: "barrier", a unit starts when its inputs are complete, or
     "chunked", when the row passes it needs are. `ideal`: contention sources to make free, of `lsim.arch.IDEALS`. `fold`: skip
     what repeats itself; the result is the same without, only later. `step`: "block" or "shot", what one event of a
     core stands for. `progress`: called now and then with the fraction of operators retired.
@@ -59,6 +59,12 @@ def simulate(
     log = FoldedLog.of(env, initial)
     statistics = Statistics(log)
     laws.check(env, planned, statistics)
-    options = {"mapping": mapping, "deps": deps, "ideal": sorted(arch.ideal), "fold": fold, "step": step}
+    options = {
+        "mapping": planned.mapping,
+        "deps": deps,
+        "ideal": sorted(arch.ideal),
+        "fold": fold,
+        "step": step,
+    }
     folds = env.folder.folds if env.folder else 0
     return Result(planned, options, log, env.events, folds, time.process_time() - begin, statistics)

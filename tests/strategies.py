@@ -246,10 +246,18 @@ def _base() -> Arch:
     return load_arch("lt-b-4bit")
 
 
+HELD = _settings(
+    core__kind=["mrr-bank", "mzi-mesh"], core__columns=["1"], core__reload=["0 ns", "2 ns", "9 ns"], core__passes=["1", "2", "3"]
+)  # fmt: skip
+"""What differs where cores hold an operand."""
+
+
 @st.composite
 def machines(draw: st.DrawFn, groups: tuple[str, ...] = ("1",)) -> Machine:
     """A small machine; any contention source may be ideal."""
     settings = draw(SETTINGS)
+    if draw(st.integers(0, 3)) == 0:
+        settings |= draw(HELD)
     settings["broadcast.groups"] = draw(
         st.sampled_from([g for g in groups if int(settings["core.tiles"]) % int(g) == 0])
     )

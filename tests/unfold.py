@@ -104,7 +104,8 @@ def columns(result: Result) -> dict[str, list[str]]:
         label = t.labels[everyone[part][tick]]
         while label.kind is not Kind.BUSY and label.target is not None:
             label = t.labels[everyone[label.target][tick]]
-        return Cause.COMPUTE.value if label.pattern else str(label.cause)
+        within_block = label.pattern and label.cause is not Cause.RELOAD
+        return Cause.COMPUTE.value if within_block else str(label.cause)
 
     def column(part: int, tick: int) -> str:
         kind = t.labels[everyone[part][tick]].kind

@@ -10,6 +10,7 @@ IDEALS: Final = {
     "gb": "global SRAM: serves in 0 ticks, without arbitration",
     "capacity": "global SRAM capacity: holds everything, nothing spills",
     "feed": "operand feed: one shot a tick whatever the ports and encoders",
+    "reload": "held operands: written in no time",
     "adc": "readout: no conversion interval, no latency",
     "broadcast": "broadcast: a stream for every group that reaches every tile, no switch, no propagation",
     "act": "activation SRAM: any number of slots, so no spilled partial sums and no wait for a drain",

@@ -84,6 +84,19 @@ class Machine:
         return max(m1, m2, self.encoder_cycle)
 
     @property
+    def holds_operand(self) -> bool:
+        """Whether a core holds one operand while vectors of the other pass, instead of encoding both for each shot."""
+        return self.core.kind != "dptc"
+
+    @property
+    def reload_ticks(self) -> int:
+        """Ticks in which the cores write the operand they hold; no less than its way through the M1 port takes."""
+        if not self.holds_operand:
+            return 0
+        write = ceil_div(self.core.reload * self.core.clock, PICOSECONDS_A_SECOND)
+        return self._unless("reload", max(write, self._port_ticks(self.m1_step_bytes, self.m1_sram)))
+
+    @property
     def m1_slots(self) -> int:
         """Slots of a tile's M1 SRAM."""
         return self._unless("m1", self.m1_sram.slots, UNBOUNDED)

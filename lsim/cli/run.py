@@ -11,8 +11,8 @@ from lsim.cli.text import print_json, print_tables
 from lsim.errors import InputError
 
 # Written out, since importing what declares them takes longer than the help may; a test holds them equal.
-MAPPINGS = ("lockstep", "head-parallel")
-IDEALS = ("hbm", "gb", "capacity", "feed", "adc", "broadcast", "act", "dpu", "dispatch", "m1", "m2")
+MAPPINGS = ("lockstep", "head-parallel", "m1-stationary")
+IDEALS = ("hbm", "gb", "capacity", "feed", "reload", "adc", "broadcast", "act", "dpu", "dispatch", "m1", "m2")
 
 
 @click.command(short_help="Replay a trace on an architecture.")
@@ -27,10 +27,9 @@ IDEALS = ("hbm", "gb", "capacity", "feed", "adc", "broadcast", "act", "dpu", "di
 )
 @click.option(
     "--mapping",
-    default=MAPPINGS[0],
-    show_default=True,
     metavar="NAME",
-    help=f"How GEMMs are divided among tiles: {', '.join(MAPPINGS)}.",
+    help=f"How GEMMs are divided among tiles: {', '.join(MAPPINGS)}. By default the core's own: "
+    "lockstep, or m1-stationary where cores hold an operand.",
 )
 @click.option(
     "--deps",
@@ -67,7 +66,7 @@ def run(
     trace: str,
     arch: str,
     settings: Sequence[str],
-    mapping: str,
+    mapping: str | None,
     deps: str,
     ideal: str,
     no_fold: bool,

@@ -14,6 +14,7 @@ class Cause(StrEnum):
     COMPUTE = "compute"
     FEED = "feed"
     ADC = "adc"
+    RELOAD = "reload"
     READOUT = "readout"
     M1_FILL = "m1_fill"
     M2_FILL = "m2_fill"

@@ -17,7 +17,7 @@ from lsim.units import ceil_div
 class Core(Process):
     """The cores of a group. A block is one event: its shots and samples are the closed form of `Pattern`."""
 
-    remembers = ("block",)
+    remembers = ("block", "writes")
     folds = True
     arch: Arch
     go: Channel
@@ -43,6 +43,8 @@ class Core(Process):
             yield from self.take(self.act_free)
         if item.first_of_chunk:
             yield from self.take(self.m1_full)
+        if item.reload:
+            yield from self.spend(item.reload, self.writes(item))
         if item.takes_m2:
             yield from self.take(self.m2_full)
         if self.broadcast is not None:
@@ -65,10 +67,15 @@ class Core(Process):
         env.deadlines[self.adc_ready] = env._now + ticks + self.conversion
         return self.spend(ticks, code)
 
+    def writes(self, item: Block) -> int:
+        """The code of writing the operand that the cores hold."""
+        told = None, active_tiles(item, self.arch)
+        return self.env.labels.code(Label(Kind.BUSY, Cause.RELOAD, pattern=told))
+
     def block(self, item: Block, carry: int) -> tuple[int, int]:
         """Ticks of a block, and the code that says so."""
         readout = self.arch.readout
-        pattern = Pattern(item.steps, item.feed, readout.integrate, self.arch.conversion_ticks, carry)
+        pattern = Pattern(item.shots, item.feed, readout.integrate, self.arch.conversion_ticks, carry)
         label = Label(
             Kind.BUSY,
             Cause.COMPUTE,
@@ -88,9 +95,9 @@ def amounts(item: Block, arch: Arch) -> tuple[tuple[str, int], ...]:
     bits, core = arch.operands.bits, arch.core
     counted = [
         ("macs", item.rows * item.columns * item.depth),
-        ("shots", item.steps),
-        ("core_shots", item.steps * core.cores * active_tiles(item, arch)),
-        ("engine_shots", item.steps * core.cores * item.rows * item.columns),
+        ("shots", item.shots),
+        ("core_shots", item.shots * core.cores * active_tiles(item, arch)),
+        ("engine_shots", item.shots * core.cores * item.rows * item.columns),
         ("m2_sram.out", packed(item.columns * item.depth, bits)),
     ]
     if item.last_of_chunk:

@@ -15,7 +15,7 @@ from lsim.plan.items import Block
 
 
 class ShotCore(Core):
-    """A core whose blocks are loops over shots. What it counts of steps and groups are registers, so that folding sees it."""
+    """A core whose blocks are loops over shots. What it counts of shots and feed ticks are registers, so that folding sees it."""
 
     def add_parts(self) -> None:
         env = self.env
@@ -31,18 +31,18 @@ class ShotCore(Core):
             (self.adc.sampled, self.adc),
         ):
             channel.given_by(giver.index)
-        self._step, self._fed = env.register(), env.register()
+        self._shot, self._fed = env.register(), env.register()
 
     def shoot(self, item: Block) -> Run:
         registers, group = self.env.registers, self.arch.readout.integrate
-        while registers[self._step] < item.steps:
+        while registers[self._shot] < item.shots:
             yield from self._feed(item)
-            first = registers[self._step] == 0
+            first = registers[self._shot] == 0
             yield from self.spend(1, self._code(item, Cause.COMPUTE, counts=first))
-            registers[self._step] += 1
-            if registers[self._step] % group == 0 or registers[self._step] == item.steps:
+            registers[self._shot] += 1
+            if registers[self._shot] % group == 0 or registers[self._shot] == item.shots:
                 yield from self._sample(item)
-        registers[self._step] = 0
+        registers[self._shot] = 0
 
     def _feed(self, item: Block) -> Run:
         registers = self.env.registers

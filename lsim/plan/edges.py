@@ -11,8 +11,10 @@ from collections.abc import Hashable, Sequence
 
 from attrs import define, field
 
+from lsim.arch import Arch
 from lsim.plan.items import ROWS, Edge
 from lsim.plan.mappings import Mapping
+from lsim.plan.orient import is_turned
 from lsim.plan.residency import Residency, full_operands, reads_hbm
 from lsim.plan.units import Unit
 from lsim.trace import Trace
@@ -87,6 +89,7 @@ def link(
     residency: Residency,
     chunked: bool,
     mapping: Mapping,
+    arch: Arch,
 ) -> Edges:
     """All edges of a plan. `finishers`: of each unit, the processes that complete it."""
     producers = _producers(units)
@@ -94,7 +97,7 @@ def link(
     edges = Edges()
     for j, unit in enumerate(units):
         for k, i in enumerate(producers[j]):
-            aligned = chunked and len(finishers[i]) == 1 and _aligned(trace, units[i], unit, mapping)
+            aligned = chunked and len(finishers[i]) == 1 and _aligned(trace, units[i], unit, mapping, arch)
             if aligned:
                 edges.add_rows(j, (ROWS, template[j], k, finishers[i][0]), i)
                 continue
@@ -150,9 +153,11 @@ def _shape(trace: Trace, unit: Unit, residency: Residency) -> Hashable:
     )
 
 
-def _aligned(trace: Trace, producer: Unit, unit: Unit, mapping: Mapping) -> bool:
+def _aligned(trace: Trace, producer: Unit, unit: Unit, mapping: Mapping, arch: Arch) -> bool:
     """Whether row pass r of the unit needs no more of the producer than its row pass r."""
     before, op = producer.operators[-1], unit.operators[0]
+    if is_turned(trace, before, arch) or is_turned(trace, op, arch):
+        return False
     if (before.heads, before.rows) != (op.heads, op.rows):
         return False
     if producer.is_gemm and not _on_all_tiles(trace, producer, mapping):

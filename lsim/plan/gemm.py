@@ -219,10 +219,11 @@ class _Maker(Loops):
                 first_m2, last_m2 = (first_s, last_s) if m2_is_small else (first_l, last_l)
                 first_act, last_act = (first_l, last_l) if m2_is_small else (first_s, last_s)
                 steps = ceil_div(depth, self.step)
+                fed = not self.arch.holds_operand and (steps > 1 or first)
                 return self.b.leaf(
                     Block(
-                        steps=steps,
-                        feed=self.arch.feed_interval(m1_changes=steps > 1 or first),
+                        shots=steps * self.t.shots,
+                        feed=self.arch.feed_interval(m1_changes=fed),
                         rows=at.rows,
                         columns=self.t.last_columns if at.edge and last else self.columns,
                         depth=depth,
@@ -234,6 +235,7 @@ class _Maker(Loops):
                         takes_act=first_act and (first_chunk or not whole),
                         gives_act=last_act and (last_chunk or not whole),
                         deposits=last_chunk or not whole,
+                        reload=self.t.reload if first else 0,
                     )
                 )
 

@@ -71,13 +71,13 @@ class Fill:
 
 @frozen(cache_hash=True)
 class Block:
-    """The K steps of one column block in one chunk on the tiles of a group: one shot a step on each active core.
+    """The K steps of one column block in one chunk on the tiles of a group: `shots` on each active core, one a step or more.
 
-    `feed`: ticks a step. `rows`, `columns`, `depth`: the real sizes, `rows` over all tiles. The flags say at which blocks
+    `feed`: ticks a shot. `reload`: ticks to write the operand that the cores hold, before the shots. `rows`, `columns`, `depth`: the real sizes, `rows` over all tiles. The flags say at which blocks
     operand and act slots change hands, and whether this is the last chunk that adds to the block's place in its slot.
     """
 
-    steps: int
+    shots: int
     feed: int
     rows: int
     columns: int
@@ -90,6 +90,7 @@ class Block:
     takes_act: bool = False
     gives_act: bool = False
     deposits: bool = False
+    reload: int = 0
 
 
 @frozen(cache_hash=True)

@@ -33,17 +33,27 @@ class Group:
 
 @frozen
 class Mapping:
-    """The groups of a run, and who does what of a GEMM: (group, the operator with its share of the heads)."""
+    """The groups of a run, and who does what of a GEMM: (group, the operator with its share of the heads).
+
+    `holds_m1`: whether a step's M1 stays in the cores while all columns pass, in place of the sums of a column while all steps do.
+    """
 
     name: str
     groups: tuple[Group, ...]
     share: Callable[[Operator, bool], list[tuple[Group, Operator]]]
+    holds_m1: bool = False
 
 
 def lockstep(arch: Arch) -> Mapping:
     """The published mapping: all tiles take their row blocks from one M2 stream (Zhu et al., HPCA 2024)."""
     everyone = _everyone(arch)
     return Mapping("lockstep", (everyone,), lambda op, _: [(everyone, op)])
+
+
+def m1_stationary(arch: Arch) -> Mapping:
+    """All tiles in lockstep; each step's M1 is encoded or written once for all columns, whose partial sums come and go."""
+    everyone = _everyone(arch)
+    return Mapping("m1-stationary", (everyone,), lambda op, _: [(everyone, op)], holds_m1=True)
 
 
 def head_parallel(arch: Arch) -> Mapping:
@@ -65,17 +75,27 @@ def head_parallel(arch: Arch) -> Mapping:
     return Mapping("head-parallel", (everyone, *groups) if count > 1 else (everyone,), share)
 
 
-MAPPINGS: dict[str, Callable[[Arch], Mapping]] = {"lockstep": lockstep, "head-parallel": head_parallel}
+MAPPINGS: dict[str, Callable[[Arch], Mapping]] = {
+    "lockstep": lockstep,
+    "head-parallel": head_parallel,
+    "m1-stationary": m1_stationary,
+}
 
 
-def mapping(name: str, arch: Arch) -> Mapping:
-    """The mapping of that name; raises PlanError for one that is not there, ArchError for a core it cannot map."""
-    if arch.core.kind != "dptc":
-        problem = f"a {arch.core.kind} has a closed form only: no mapping of it is simulated"
-        raise ArchError(problem, place="core.kind")
+def mapping(name: str | None, arch: Arch) -> Mapping:
+    """The mapping of that name; by default the one that is the core's own, `lockstep` or, where cores hold an operand, `m1-stationary`.
+
+    Raises PlanError for one that is not there, ArchError for a core it cannot map.
+    """
+    if name is None:
+        name = "m1-stationary" if arch.holds_operand else "lockstep"
     if name not in MAPPINGS:
         raise PlanError(f"{name!r} is not a mapping", place="--mapping", known=MAPPINGS, given=name)
-    return MAPPINGS[name](arch)
+    chosen = MAPPINGS[name](arch)
+    if arch.holds_operand and not chosen.holds_m1:
+        problem = f"a {arch.core.kind} holds M1, which {name} changes with each step: m1-stationary keeps it"
+        raise ArchError(problem, place="core.kind")
+    return chosen
 
 
 def _everyone(arch: Arch, ring_share: int = 1) -> Group:

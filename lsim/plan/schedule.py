@@ -19,8 +19,9 @@ from lsim.plan.gemm import GemmTask, gemm_passes, gemm_programs
 from lsim.plan.interleave import chains, interleave
 from lsim.plan.items import Drain, Edge, Issue, Piece, Retire
 from lsim.plan.mappings import Group, mapping
+from lsim.plan.orient import oriented, passes_of_signs
 from lsim.plan.residency import Residency, full_operands, plan_residency, reads_hbm
-from lsim.plan.tiling import Places, Tiling, tile_gemm
+from lsim.plan.tiling import Manner, Places, Tiling, tile_gemm
 from lsim.plan.units import Unit, fuse
 from lsim.plan.vector import VectorTask, vector_programs
 from lsim.trace import Operator, Trace
@@ -45,6 +46,7 @@ class Plan:
 
     trace: Trace
     arch: Arch
+    mapping: str
     units: tuple[Unit, ...]
     groups: tuple[Group, ...]
     residency: Residency
@@ -56,13 +58,13 @@ class Plan:
     participants: tuple[tuple[str, ...], ...]
 
 
-def plan(trace: Trace, arch: Arch, mapping_name: str = "lockstep", deps: Deps = Deps.BARRIER) -> Plan:
+def plan(trace: Trace, arch: Arch, mapping_name: str | None = None, deps: Deps = Deps.BARRIER) -> Plan:
     """Plans a run. Raises PlanError or ArchError where the arch cannot run the trace."""
     return _Planner(trace, arch, mapping_name, deps).plan()
 
 
 class _Planner:
-    def __init__(self, trace: Trace, arch: Arch, mapping_name: str, deps: Deps) -> None:
+    def __init__(self, trace: Trace, arch: Arch, mapping_name: str | None, deps: Deps) -> None:
         self.trace, self.arch, self.deps = trace, arch, deps
         self.mapping = mapping(mapping_name, arch)
         self.units = fuse(trace)
@@ -77,7 +79,13 @@ class _Planner:
         shares = [self._shares(unit) for unit in self.units]
         finishers = [self._finishers(i, share) for i, share in enumerate(shares)]
         edges = link(
-            self.trace, self.units, finishers, self.residency, self.deps is Deps.CHUNKED, self.mapping
+            self.trace,
+            self.units,
+            finishers,
+            self.residency,
+            self.deps is Deps.CHUNKED,
+            self.mapping,
+            self.arch,
         )
         weights = [i for i, unit in enumerate(self.units) if unit.is_gemm and self._is_linear(unit)]
         made = [self._unit_programs(i, shares[i], edges) for i in range(len(self.units))]
@@ -89,6 +97,7 @@ class _Planner:
         return Plan(
             trace=self.trace,
             arch=self.arch,
+            mapping=self.mapping.name,
             units=self.units,
             groups=self.mapping.groups,
             residency=self.residency,
@@ -107,7 +116,8 @@ class _Planner:
     def _shares(self, unit: Unit) -> list[tuple[Group, Operator]]:
         if not unit.is_gemm:
             return []
-        return list(self.mapping.share(unit.operators[0], self._is_linear(unit)))
+        op = oriented(self.trace, unit.operators[0], self.arch)
+        return list(self.mapping.share(op, self._is_linear(unit)))
 
     def _finishers(self, i: int, shares: Sequence[tuple[Group, Operator]]) -> tuple[str, ...]:
         """The processes whose last item completes the unit."""
@@ -131,15 +141,17 @@ class _Planner:
     def _gemm(self, i: int, unit: Unit, group: Group, op: Operator, edges: Edges) -> dict[str, Program]:
         resident = self.residency.resident
         places = Places(
-            m1_hbm=reads_hbm(unit.operators[0].operands[0], resident),
-            m2_hbm=reads_hbm(unit.operators[0].operands[1], resident),
+            m1_hbm=reads_hbm(op.operands[0], resident),
+            m2_hbm=reads_hbm(op.operands[1], resident),
             copied=self.residency.copied[i],
         )
         size = (op.heads, op.rows, op.depth, op.columns)
-        key = (size, len(group.tiles), group.sharers, places)
+        shots = passes_of_signs(self.trace, op, self.arch)
+        manner = Manner(group.sharers, self.mapping.holds_m1, shots)
+        key = (size, len(group.tiles), manner, places)
         if key not in self._tiled:
             self._tiled[key] = tile_gemm(
-                op, self.arch, len(group.tiles), places, self.residency.rings(group.ring_share), group.sharers
+                op, self.arch, len(group.tiles), places, self.residency.rings(group.ring_share), manner
             )
         tiling = self._tiled[key]
         self.tilings.setdefault(unit.operators[0].name, tiling)

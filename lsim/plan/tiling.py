@@ -31,7 +31,7 @@ class Tiling:
     the last of `last_columns` columns. `outer`: blocks of each outer panel. `panel`: whether an outer panel stays in
     the global SRAM for all passes. `inner`: blocks of a full inner panel. `keep`: partial sums stay in the act slot.
     `retain`: M1 from HBM is kept for all inner panels of its pass. `gather`: blocks of an act slot. `groups`: tile groups that
-    share the M2 SRAM.
+    share the M2 SRAM. `shots`: a K step. `reload`: ticks to write the operand of a chunk into the cores.
     """
 
     heads: int
@@ -48,6 +48,8 @@ class Tiling:
     retain: bool
     gather: int
     groups: int = 1
+    shots: int = 1
+    reload: int = 0
     hbm_bytes: int = 0
     sram_bytes: int = 0
 
@@ -57,19 +59,29 @@ class Tiling:
         return sum(ceil_div(blocks, self.inner) for blocks in self.outer)
 
 
-def chunk_depth(arch: Arch, groups: int = 1) -> int:
-    """The depth of a full K chunk: the most whole steps whose operands fit a slot of the M1 and of the M2 SRAM."""
+@frozen
+class Manner:
+    """How a mapping does GEMMs: `sharers`: groups that share the M2 SRAM; `holds_m1`: a chunk is one step; `shots`: a step."""
+
+    sharers: int = 1
+    holds_m1: bool = False
+    shots: int = 1
+
+
+def chunk_depth(arch: Arch, manner: Manner = Manner()) -> int:
+    """The depth of a full K chunk: the most whole steps whose operands fit a slot of the M1 and of the M2 SRAM, or one if M1 is held."""
     core, bits = arch.core, arch.operands.bits
     step = core.cores * core.wavelengths
     depth = min(
-        arch.m1_sram.slot * 8 // (core.rows * bits), arch.m2_sram.slot // groups * 8 // (core.columns * bits)
+        arch.m1_sram.slot * 8 // (core.rows * bits),
+        arch.m2_sram.slot // manner.sharers * 8 // (core.columns * bits),
     )
     if depth < step:
         raise ArchError(
             f"a slot holds {depth} of depth and a step needs {step} (cores·wavelengths): enlarge m1_sram.slot or m2_sram.slot",
             place="m1_sram.slot",
         )
-    return depth // step * step
+    return step if manner.holds_m1 else depth // step * step
 
 
 def act_blocks(arch: Arch) -> int:
@@ -83,11 +95,13 @@ def act_blocks(arch: Arch) -> int:
     return blocks
 
 
-def tile_gemm(op: Operator, arch: Arch, tiles: int, places: Places, rings: Rings, groups: int = 1) -> Tiling:
+def tile_gemm(
+    op: Operator, arch: Arch, tiles: int, places: Places, rings: Rings, manner: Manner = Manner()
+) -> Tiling:
     """The candidate with the least (bound on time, HBM bytes, global SRAM bytes); the first of equals."""
     core, bits = arch.core, arch.operands.bits
     rows = tiles * core.rows
-    full = chunk_depth(arch, groups)
+    full = chunk_depth(arch, manner)
     chunks = tuple(min(full, op.depth - at) for at in range(0, op.depth, full))
     blocks, passes = ceil_div(op.columns, core.columns), ceil_div(op.rows, rows)
     gather = blocks if "act" in arch.ideal else act_blocks(arch)
@@ -98,7 +112,8 @@ def tile_gemm(op: Operator, arch: Arch, tiles: int, places: Places, rings: Rings
                 heads=op.heads, rows_a_pass=rows, passes=passes, last_rows=op.rows - (passes - 1) * rows,
                 chunks=chunks, blocks=blocks, last_columns=op.columns - (blocks - 1) * core.columns,
                 outer=outer, panel=panel, inner=inner, keep=keep,
-                retain=places.m1_hbm and sum(packed(rows * depth, bits) for depth in chunks) <= rings.m1, gather=gather, groups=groups,
+                retain=places.m1_hbm and sum(packed(rows * depth, bits) for depth in chunks) <= rings.m1, gather=gather,
+                groups=manner.sharers, shots=manner.shots, reload=arch.reload_ticks,
             )  # fmt: skip
             candidates.append(_costed(op, arch, places, tiling))
     return min(candidates, key=lambda c: c[0])[1]
@@ -146,9 +161,10 @@ def _costed(op: Operator, arch: Arch, places: Places, tiling: Tiling) -> tuple[t
 
 
 def compute_ticks(op: Operator, arch: Arch, tiling: Tiling) -> int:
-    """Ticks of the shots alone."""
+    """Ticks of the shots, and of writing the operands that cores hold."""
     step = arch.core.cores * arch.core.wavelengths
-    return op.heads * tiling.passes * tiling.blocks * sum(ceil_div(k, step) for k in tiling.chunks)
+    shots = tiling.blocks * tiling.shots * sum(ceil_div(k, step) for k in tiling.chunks)
+    return op.heads * tiling.passes * (shots + tiling.reload * len(tiling.chunks) * tiling.inner_panels)
 
 
 def _hbm_ticks(arch: Arch, size: int) -> int:

@@ -10,6 +10,7 @@ CAUSES: Mapping[Cause, str] = {
     Cause.COMPUTE: "the cores fire a shot",
     Cause.FEED: "a shot's operands take more than a tick through SRAM ports and encoders",
     Cause.ADC: "the next shot waits until the ADC has taken the last group of shots",
+    Cause.RELOAD: "the cores write the operand that they hold",
     Cause.READOUT: "results are on their way through the ADC and the accumulator",
     Cause.M1_FILL: "M1 operands move from the global SRAM to the M1 SRAM",
     Cause.M2_FILL: "M2 operands move from the global SRAM to the M2 SRAM",

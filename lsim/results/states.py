@@ -104,7 +104,8 @@ def _seen_from_outside(label: Label) -> int:
     """
     if label.cause is None:
         return -1
-    return _INDEX[label.cause if label.pattern is None else Cause.COMPUTE]
+    within_block = label.pattern is not None and label.cause is not Cause.RELOAD
+    return _INDEX[Cause.COMPUTE if within_block else label.cause]
 
 
 def _signatures(t: FoldedLog) -> Ints:

@@ -106,6 +106,24 @@ def test_is_an_unknown_dpu_function_refused() -> None:
         LT_B.dpu_ticks("softmx", 1)
 
 
+@pytest.mark.parametrize(
+    ("kind", "settings", "ticks"),
+    [
+        ("mzi-mesh", {}, 10_000),  # 2 µs at 5 GHz
+        ("mzi-mesh", {"core.reload": "1.1 ns"}, 6),  # 5.5 ticks
+        ("mrr-bank", {}, 1),  # no time to write, but its way through a matched port
+        ("mrr-bank", {"m1_sram.port": "64 B"}, 23),  # 2 · 12 · 12 · 4 bits = 144 B, at 64 B in 10 ticks
+    ],
+)
+def test_how_long_does_it_take_to_write_what_a_core_holds(
+    kind: str, settings: dict[str, str], ticks: int
+) -> None:
+    arch = load_arch(f"{kind}-4bit").with_settings(settings)
+    assert arch.reload_ticks == ticks
+    assert arch.with_ideal(["reload"]).reload_ticks == 0
+    assert LT_B.reload_ticks == 0
+
+
 def contention(arch: Arch) -> dict[str, list[int]]:
     """What each source costs, by the name that idealises it."""
     return {
@@ -116,6 +134,7 @@ def contention(arch: Arch) -> dict[str, list[int]]:
             arch.psum_staging,
         ],
         "feed": [arch.feed_interval()],
+        "reload": [arch.reload_ticks],
         "adc": [arch.conversion_ticks, arch.readout_latency],
         "broadcast": [
             arch.switch_ticks, arch.propagation_ticks, arch.broadcast_streams, arch.broadcast_fan_out,
@@ -134,6 +153,7 @@ def test_what_does_every_source_cost_when_real() -> None:
         "gb": [10, 1],
         "capacity": [1472 * 1024, 256 * 1024, 128 * 1024, 64 * 1024, 64 * 1024, 64 * 1024],
         "feed": [23],
+        "reload": [0],
         "adc": [3, 10],
         "broadcast": [10, 1, 1, 2],
         "act": [2],
@@ -151,6 +171,7 @@ def test_what_does_every_source_cost_when_real() -> None:
         "gb": [0, UNBOUNDED],
         "capacity": [UNBOUNDED_BYTES] * 6,
         "feed": [1],
+        "reload": [0],
         "adc": [0, 0],
         "broadcast": [0, 0, 2, 4],
         "act": [UNBOUNDED],
@@ -175,5 +196,5 @@ def test_what_is_said_of_a_source_that_cannot_be_idealised() -> None:
         LT_B.with_ideal(["hbm", "brodcast"])
     assert str(error.value) == (
         "--ideal: 'brodcast' cannot be idealised; did you mean 'broadcast'?; allowed: hbm, gb, capacity,"
-        " feed, adc, broadcast, act, dpu, dispatch, m1, m2"
+        " feed, reload, adc, broadcast, act, dpu, dispatch, m1, m2"
     )

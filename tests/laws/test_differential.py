@@ -32,7 +32,7 @@ def simulated(trace: Trace, machine: Machine, **options: object) -> Result | Non
 
 POLICIES = st.fixed_dictionaries(
     {
-        "mapping": st.sampled_from(["lockstep", "head-parallel"]),
+        "mapping": st.sampled_from([None, "lockstep", "head-parallel", "m1-stationary"]),
         "deps": st.sampled_from(["barrier", "chunked"]),
     }
 )
@@ -50,7 +50,7 @@ KNOBS = st.tuples(
 @RUNS
 @given(traces(), machines(groups=("1", "2", "4")), POLICIES, KNOBS)
 def test_is_the_folded_run_the_unfolded_run(
-    trace: Trace, machine: Machine, policies: dict[str, str], knobs: tuple[int, int, int, int]
+    trace: Trace, machine: Machine, policies: dict[str, str | None], knobs: tuple[int, int, int, int]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(program, "LONG", knobs[0])
@@ -71,7 +71,7 @@ def test_is_the_folded_run_the_unfolded_run(
 @RUNS
 @given(traces(layers=2), machines(groups=("1", "2", "4")), POLICIES, st.booleans())
 def test_is_the_run_by_blocks_the_run_by_shots(
-    trace: Trace, machine: Machine, policies: dict[str, str], folded: bool
+    trace: Trace, machine: Machine, policies: dict[str, str | None], folded: bool
 ) -> None:
     blocks, shots = (
         simulated(trace, machine, **policies),
@@ -131,7 +131,7 @@ def test_do_results_that_come_late_begin_at_the_first_channel(pieces: int) -> No
 @settings(RUNS, max_examples=120)
 @given(traces(layers=6, size=20), machines(groups=("1", "2", "4")), POLICIES, KNOBS)
 def test_is_the_folded_run_the_unfolded_run_at_length(
-    trace: Trace, machine: Machine, policies: dict[str, str], knobs: tuple[int, int, int, int]
+    trace: Trace, machine: Machine, policies: dict[str, str | None], knobs: tuple[int, int, int, int]
 ) -> None:
     test_is_the_folded_run_the_unfolded_run.hypothesis.inner_test(trace, machine, policies, knobs)  # type: ignore[attr-defined]
 

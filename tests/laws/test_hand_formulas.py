@@ -202,3 +202,53 @@ def test_is_the_published_machine_with_all_contention_ideal_its_shots(name: str)
     result = simulate(work, load_arch("lt-b-4bit"), ideal=IDEALS)
     assert result.ticks == expected
     assert result.utilization()["core_busy"] <= 1
+
+
+HOLDING = {"core__kind": "mrr-bank", "core__columns": "1"}
+
+
+@pytest.mark.parametrize("passes", [1, 2])
+@given(SIZES)
+@settings(max_examples=30, deadline=None)
+def test_does_a_core_that_holds_an_operand_take_a_shot_a_column(
+    passes: int, sizes: tuple[int, int, int]
+) -> None:
+    """Row passes × steps × columns, times the signs of what passes by."""
+    rows, depth, columns = sizes
+    arch = machine(IDEALS, core__passes=str(passes), **HOLDING)
+    assert simulate(linear(*sizes), arch).ticks == up(rows, R) * up(depth, STEP) * columns * passes
+
+
+@pytest.mark.parametrize("reload", [3, 50])
+def test_is_what_a_core_holds_written_once_for_all_columns(reload: int) -> None:
+    """With room for all partial sums: 2 row passes × 4 steps, each written once for 8 columns."""
+    arch = only("reload", core__reload=f"{reload} ns", **HOLDING)
+    assert simulate(linear(8, 8, 8), arch).ticks == 2 * 4 * (reload + 8)
+
+
+@pytest.mark.parametrize("slots", [1, 2, 4])
+def test_is_it_written_again_for_each_panel_of_partial_sums(slots: int) -> None:
+    """An act slot of 4 B a column (2 rows of 16 bits) holds the sums of `slots` columns: 8 / slots panels."""
+    arch = only(
+        "reload", "capacity", "act", core__reload="9 ns", act_sram__slot=f"{4 * slots} B", global_sram__psum_staging="1 B",
+        **HOLDING,
+    )  # fmt: skip
+    assert simulate(linear(8, 8, 8), arch).ticks == 2 * 4 * (9 * (8 // slots) + 8)
+
+
+@pytest.mark.parametrize(("arch", "tiles"), [("mrr-bank-4bit", 7), ("mzi-mesh-8bit", 4)])
+def test_is_a_baseline_with_all_contention_ideal_its_shots(arch: str, tiles: int) -> None:
+    """H·⌈N1/(T·12)⌉·⌈D/24⌉·N2·F for each GEMM: the cycles that the released estimator counts, whole row passes and steps.
+
+    F = 2 for a microring bank, but 1 for S·V, in which V stands still and the softmax passes by.
+    """
+    work, signs = load_trace("deit-tiny"), 2 if arch.startswith("mrr") else 1
+    expected = 0
+    for op in work.operators:
+        if op.is_gemm:
+            softmax = op.label == "S·V" or op.name.endswith(".sv")
+            rows, columns = (op.columns, op.rows) if softmax else (op.rows, op.columns)
+            expected += (
+                op.heads * up(rows, tiles * 12) * up(op.depth, 24) * columns * (1 if softmax else signs)
+            )
+    assert simulate(work, load_arch(arch), ideal=IDEALS).ticks == expected

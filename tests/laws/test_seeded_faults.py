@@ -8,7 +8,7 @@ from inspect import isfunction
 from typing import Any
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 from small import attention, machine
 
 from lsim import simulate
@@ -220,13 +220,14 @@ def test_does_a_fold_of_one_period_too_many_break_a_law(monkeypatch: Patch) -> N
 
 
 def test_does_a_fold_counted_once_too_often_break_a_law(monkeypatch: Patch) -> None:
-    spread = folded.FoldedLog._spread
+    read = folded.FoldedLog.of
 
-    def too_often(self: folded.FoldedLog, ranges: list[tuple[int, int, int]]) -> folded.Ints:
-        times = spread(self, ranges)
-        return times + (times > 1)
+    def once_more(env: Any, initial: list[int]) -> folded.FoldedLog:
+        log = read(env, initial)
+        first, *others = log.folds
+        return evolve(log, folds=(evolve(first, count=first.count + 1), *others))
 
-    monkeypatch.setattr(folded.FoldedLog, "_spread", too_often)
+    monkeypatch.setattr(folded.FoldedLog, "of", once_more)
     with pytest.raises(LawBroken):
         simulate(FOLDING, machine())
 

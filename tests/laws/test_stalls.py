@@ -28,7 +28,7 @@ class Case:
     real: tuple[str, ...]
     settings: Mapping[str, str]
     cures: tuple[str | Mapping[str, str], ...]
-    mapping: str = "lockstep"
+    mapping: str | None = None
     share: float = field(default=0.3)
 
 
@@ -52,6 +52,8 @@ CASES = (
     Case(Cause.ADC, "integrating a single shot, each waits for a conversion of 3 ticks",
          linear(8, 8, 8), ("adc",), {"readout__integrate": "1", "readout__latency": "0 ticks"},
          ("adc", {"readout__integrate": "3", "readout__conversion": "1 tick"})),
+    Case(Cause.RELOAD, "a microring bank writes its rings for 20 ticks for each step of 8 columns",
+         linear(8, 8, 8), ("reload",), {"core__kind": "mrr-bank", "core__columns": "1", "core__reload": "20 ns"}, ("reload",)),
     Case(Cause.READOUT, "layer after layer waits for results that take 40 ticks through the ADC",
          layers(4), ("adc",), {"readout__latency": "40 ticks"}, ("adc", {"readout__latency": "0 ticks"})),
     Case(Cause.READOUT, "a single act slot comes back only when its results have come through",

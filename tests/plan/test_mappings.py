@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small import gemm, machine
+from small import attention, gemm, machine
 
 from lsim.arch import load_arch
 from lsim.errors import ArchError, PlanError
 from lsim.plan.mappings import MAPPINGS, mapping
+from lsim.plan.orient import oriented, passes_of_signs
 
 
 @pytest.mark.parametrize("name", MAPPINGS)
@@ -28,7 +29,7 @@ def test_are_all_heads_shared_out(name: str, heads: int, split: tuple[int, int],
     assert len({group.name for group, _ in shares}) == len(shares)
     held = [tile for group, _ in shares for tile in group.tiles]
     assert len(held) == len(set(held)), "no tile works for two groups"
-    if is_linear or name == "lockstep" or op.heads == 1:
+    if is_linear or name != "head-parallel" or op.heads == 1:
         assert held == list(range(tiles))
     elif op.heads >= groups:
         assert sorted(held) == list(range(tiles))
@@ -48,8 +49,27 @@ def test_is_a_mapping_of_another_name_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", ["mrr-bank", "mzi-mesh"])
-@pytest.mark.parametrize("name", MAPPINGS)
-def test_is_a_core_that_no_mapping_knows_refused(name: str, kind: str) -> None:
-    message = rf"^core\.kind: a {kind} has a closed form only: no mapping of it is simulated$"
-    with pytest.raises(ArchError, match=message):
-        mapping(name, load_arch(f"{kind}-4bit"))
+def test_is_what_a_core_holds_not_changed_with_each_step(kind: str) -> None:
+    arch = load_arch(f"{kind}-4bit")
+    assert mapping(None, arch).name == "m1-stationary"
+    with pytest.raises(ArchError, match=rf"^core\.kind: a {kind} holds M1, which lockstep changes"):
+        mapping("lockstep", arch)
+
+
+def test_is_the_published_mapping_that_of_the_published_core() -> None:
+    assert mapping(None, load_arch("lt-b-4bit")).name == "lockstep"
+
+
+@pytest.mark.parametrize("kind", ["mrr-bank", "mzi-mesh"])
+def test_do_cores_hold_v_where_a_softmax_passes_by(kind: str) -> None:
+    """S·V of 8 tokens and a head of 4: V's 4 rows stand still, 8 columns of Sᵀ pass, of one sign."""
+    work, arch = attention(tokens=8, heads=2, size=4), load_arch(f"{kind}-4bit")
+    made = {op.name: op for op in work.operators}
+    turned = oriented(work, made["make a0"], arch)
+    assert (turned.rows, turned.depth, turned.columns) == (4, 8, 8)
+    assert turned.operands[:2] == (("v0",), ("p0",))
+    assert passes_of_signs(work, turned, arch) == 1
+    for name in ("make q0", "make s0", "make o0"):
+        assert oriented(work, made[name], arch) is made[name]
+        assert passes_of_signs(work, made[name], arch) == arch.core.passes
+    assert oriented(work, made["make a0"], load_arch("lt-b-4bit")) is made["make a0"]

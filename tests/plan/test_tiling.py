@@ -15,20 +15,20 @@ from lsim.arch import Arch
 from lsim.errors import ArchError, InputError, PlanError
 from lsim.kernel.program import leaves
 from lsim.plan.schedule import Deps, Plan, plan
-from lsim.plan.tiling import chunk_depth
+from lsim.plan.tiling import Manner, chunk_depth
 from lsim.trace import Operator, Trace
 
 PLANS = settings(
     deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
-MAPPINGS = st.sampled_from(["lockstep", "head-parallel"])
+MAPPINGS = st.sampled_from([None, "lockstep", "head-parallel", "m1-stationary"])
 GEMMS = st.builds(
     lambda rows, depth, columns, heads: trace(gemm("w" if heads == 1 else "q", "x", "o", rows, depth, columns, heads)),
     st.integers(1, 30), st.integers(1, 40), st.integers(1, 30), st.integers(1, 4),
 )  # fmt: skip
 
 
-def planned(work: Trace, arch: Arch, mapping: str = "lockstep", deps: str = "barrier") -> Plan:
+def planned(work: Trace, arch: Arch, mapping: str | None = None, deps: str = "barrier") -> Plan:
     try:
         return plan(work, arch, mapping, Deps(deps))
     except InputError:
@@ -49,33 +49,36 @@ def cut(total: int, size: int) -> list[int]:
     return [min(size, total - at) for at in range(0, total, size)]
 
 
-def depth_of_a_chunk(arch: Arch, sharers: int) -> int:
-    """The most whole steps of which M1 of a tile and M2 fit their slots."""
+def depth_of_a_chunk(arch: Arch, sharers: int, mapping: str | None = None) -> int:
+    """The most whole steps of which M1 of a tile and M2 fit their slots; one step where M1 is held."""
     core, bits = arch.core, arch.operands.bits
     step, depth = core.cores * core.wavelengths, 0
     while core.rows * (depth + step) * bits <= 8 * arch.m1_sram.slot and core.columns * (
         depth + step
     ) * bits <= 8 * (arch.m2_sram.slot // sharers):
         depth += step
-    return depth
+    held = mapping == "m1-stationary" or arch.core.kind != "dptc"
+    return min(depth, step) if held else depth
 
 
 def blocks_of(
-    op: Operator, heads: int, arch: Arch, tiles: int, sharers: int
+    op: Operator, heads: int, arch: Arch, tiles: int, sharers: int, mapping: str | None
 ) -> Counter[tuple[int, int, int]]:
     """(rows, columns, depth) of every block there must be: each row, column and depth of each head once."""
-    chunks = cut(op.depth, depth_of_a_chunk(arch, sharers))
+    chunks = cut(op.depth, depth_of_a_chunk(arch, sharers, mapping))
     passes, columns = cut(op.rows, tiles * arch.core.rows), cut(op.columns, arch.core.columns)
     return Counter((r, c, k) for _ in range(heads) for r in passes for c in columns for k in chunks)
 
 
 @PLANS
 @given(GEMMS, machines(groups=("1", "2", "4")), MAPPINGS)
-def test_is_every_row_column_and_depth_computed_once(work: Trace, machine: Machine, mapping: str) -> None:
+def test_is_every_row_column_and_depth_computed_once(
+    work: Trace, machine: Machine, mapping: str | None
+) -> None:
     arch, (op,) = machine.arch, work.operators
     p = planned(work, arch, mapping)
     groups, macs = arch.broadcast.groups, 0
-    alone = mapping == "lockstep" or groups == 1 or op.heads == 1
+    alone = mapping != "head-parallel" or groups == 1 or op.heads == 1
     for g, group in enumerate([p.groups[0]] if alone else p.groups[1:]):
         heads = op.heads if alone else len(range(g, op.heads, groups))
         tiles = arch.core.tiles if alone else arch.core.tiles // groups
@@ -84,13 +87,15 @@ def test_is_every_row_column_and_depth_computed_once(work: Trace, machine: Machi
         for block, times in done.items():
             shapes[block.rows, block.columns, block.depth] += times
             macs += times * block.rows * block.columns * block.depth
-        assert shapes == blocks_of(op, heads, arch, tiles, 1 if alone else groups)
+        assert shapes == blocks_of(op, heads, arch, tiles, 1 if alone else groups, mapping)
     assert macs == op.macs
 
 
 @PLANS
 @given(traces(), machines(groups=("1", "2", "4")), MAPPINGS, st.sampled_from(["barrier", "chunked"]))
-def test_is_all_work_of_a_trace_planned(work: Trace, machine: Machine, mapping: str, deps: str) -> None:
+def test_is_all_work_of_a_trace_planned(
+    work: Trace, machine: Machine, mapping: str | None, deps: str
+) -> None:
     p = planned(work, machine.arch, mapping, deps)
     cores = [counted(p, group.part("core")) for group in p.groups]
     assert (
@@ -104,7 +109,7 @@ def test_is_all_work_of_a_trace_planned(work: Trace, machine: Machine, mapping: 
 @PLANS
 @given(traces(), machines(groups=("1", "2", "4")), MAPPINGS, st.sampled_from(["barrier", "chunked"]))
 def test_do_slots_change_hands_as_often_on_both_sides(
-    work: Trace, machine: Machine, mapping: str, deps: str
+    work: Trace, machine: Machine, mapping: str | None, deps: str
 ) -> None:
     p = planned(work, machine.arch, mapping, deps)
     for group in p.groups:
@@ -138,7 +143,9 @@ def test_do_slots_change_hands_as_often_on_both_sides(
 
 @PLANS
 @given(traces(), machines(groups=("1", "2", "4")), MAPPINGS, st.sampled_from(["barrier", "chunked"]))
-def test_does_everything_fit_where_it_is_put(work: Trace, machine: Machine, mapping: str, deps: str) -> None:
+def test_does_everything_fit_where_it_is_put(
+    work: Trace, machine: Machine, mapping: str | None, deps: str
+) -> None:
     arch = machine.arch
     p = planned(work, arch, mapping, deps)
     for group in p.groups:
@@ -196,10 +203,10 @@ def test_is_a_chunk_the_most_whole_steps_that_fit(
         assume(False)
     depth = depth_of_a_chunk(arch, groups)
     if depth:
-        assert chunk_depth(arch, groups) == depth
+        assert chunk_depth(arch, Manner(groups)) == depth
     else:
         with pytest.raises(ArchError, match=r"enlarge m1_sram.slot or m2_sram.slot"):
-            chunk_depth(arch, groups)
+            chunk_depth(arch, Manner(groups))
 
 
 # -- choices, each on a machine where it is the better one ---------------------------------------------------------------
@@ -244,7 +251,7 @@ def test_are_sums_spilled_where_that_saves_more_than_it_costs() -> None:
 
 
 @pytest.mark.parametrize("mapping", ["lockstep", "head-parallel"])
-def test_is_a_unit_larger_than_its_share_of_a_ring_refused(mapping: str) -> None:
+def test_is_a_unit_larger_than_its_share_of_a_ring_refused(mapping: str | None) -> None:
     """Weights of a pass, 4 · 8 = 32 B: they fit a ring of 48 B, but not the half that all tiles have beside the groups'."""
     arch = machine(
         core__tiles="2", broadcast__groups="2", global_sram__m1_staging="48 B", global_sram__capacity="369 B"

@@ -21,9 +21,11 @@ from reference.planning import (
     VectorPlan,
     Visit,
     byte_count,
+    holds,
     lay_out,
     plan_gemm,
     plan_vector,
+    reload_ticks,
     split,
     up,
 )
@@ -381,9 +383,10 @@ class Machine:
                 yield from self.free["act"].take()
             if j == 0:
                 yield from self.full["m1"].take()
+                yield from self._reload()
             if j % g == 0:
                 yield from self.full["m2"].take()
-            yield from self._block(depth, m1_changes=j == 0)
+            yield from self._block(depth, plan.shots, m1_changes=j == 0)
             self.macs += visit.rows * columns * depth
             if j % g == g - 1 or j == last:
                 self.free["m2"].give()
@@ -398,12 +401,20 @@ class Machine:
         propagation = 0 if "broadcast" in self.arch.ideal else self.arch.broadcast.propagation
         self.world.give_at(self.world.now + latency + propagation, self.full["act"])
 
-    def _block(self, depth: int, m1_changes: bool) -> Steps:
+    def _reload(self) -> Steps:
+        """Cores that hold an operand write it."""
+        begin = self.world.now
+        for _ in range(reload_ticks(self.arch)):
+            yield from self.world.at(self.world.now + 1, "the held operand to be written")
+        if self.world.now > begin:
+            self.parts["core"].busy.append((begin, self.world.now))
+
+    def _block(self, depth: int, shots: int, m1_changes: bool) -> Steps:
         """Tick by tick: shoot up to `integrate` steps, wait until the ADC can sample their sum, and so on."""
         begin = self.world.now
         steps = up(depth, self.arch.core.cores * self.arch.core.wavelengths)
-        feed = self._feed_interval(m1_changes or steps > 1)
-        for group in split((1,) * steps, self.arch.readout.integrate):
+        feed = self._feed_interval(not holds(self.arch) and (m1_changes or steps > 1))
+        for group in split((1,) * steps * shots, self.arch.readout.integrate):
             for _ in group:
                 for _ in range(feed):
                     yield from self.world.at(self.world.now + 1, "feed, then shot")

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from lsim.arch import Arch
+from attrs import evolve
+
+from lsim.arch import MATCHED, Arch
 from lsim.errors import PlanError
 from lsim.trace.ir import Kind, Operator, Role, Trace
 
@@ -257,6 +259,8 @@ class GemmPlan:
 
     arch: Arch
     unit: Unit
+    operator: Operator
+    shots: int
     m1: str
     m1_weight: bool
     m2: str
@@ -265,10 +269,6 @@ class GemmPlan:
     chunks: list[int]
     panels: list[list[tuple[int, ...]]]
     cost: tuple[int, int, int]
-
-    @property
-    def operator(self) -> Operator:
-        return self.unit.operators[0]
 
     def visits(self) -> Iterator[Visit]:
         """The four outermost loops: head, outer panel, row pass, inner panel."""
@@ -363,9 +363,43 @@ def act_blocks(arch: Arch) -> int:
     return arch.act_sram.slot // block
 
 
+def holds(arch: Arch) -> bool:
+    """Whether cores hold M1."""
+    return arch.core.kind in ("mrr-bank", "mzi-mesh")
+
+
+def reload_ticks(arch: Arch) -> int:
+    """Ticks to write what the cores hold."""
+    if not holds(arch) or "reload" in arch.ideal:
+        return 0
+    size = byte_count(arch, arch.core.cores * arch.core.rows * arch.core.wavelengths)
+    port = arch.m1_sram.port
+    through = 1 if port == MATCHED else up(size * (arch.core.clock // arch.global_sram.clock), int(port))
+    return max(up(arch.core.reload * arch.core.clock, 10**12), through)
+
+
+def as_done(trace: Trace, arch: Arch, operator: Operator) -> tuple[Operator, int]:
+    """The GEMM as it is done, turned or not, and its shots a step."""
+    if not holds(arch):
+        return operator, 1
+    writers = {name: each.kind for each in trace.operators for name in each.outputs}
+    softmax = [
+        all(writers.get(name) is Kind.SOFTMAX for name in operand) for operand in operator.operands[:2]
+    ]
+    if softmax[0]:
+        m1, m2 = operator.operands[:2]
+        turned = evolve(
+            operator, operands=(m2, m1, *operator.operands[2:]), rows=operator.columns, columns=operator.rows
+        )
+        return turned, 1
+    return operator, 1 if softmax[1] else arch.core.passes
+
+
 def chunk_depth(arch: Arch) -> int:
     """The depth of a K chunk."""
     step = arch.core.cores * arch.core.wavelengths
+    if holds(arch):
+        return step
     depth = 0
     while _fits(arch, depth + step):
         depth += step
@@ -391,11 +425,13 @@ def _cut(total: int, piece: int) -> list[int]:
 
 def plan_gemm(trace: Trace, layout: Layout, arch: Arch, unit: Unit) -> GemmPlan:
     """The cheapest candidate, the first of equals."""
-    operator = unit.operators[0]
+    operator, shots = as_done(trace, arch, unit.operators[0])
     candidates = []
     for m2, width in _outer_widths(layout, arch, operator):
         for sums, inner in _inner_widths(layout, arch, operator):
-            candidates.append(_candidate(trace, layout, arch, unit, m2, width, sums, inner))
+            candidates.append(
+                _candidate(trace, layout, arch, (unit, operator, shots), m2, width, sums, inner)
+            )
     plan = min(candidates, key=lambda candidate: candidate.cost)
     _check_rings(layout, arch, plan)
     return plan
@@ -423,9 +459,16 @@ def _inner_widths(layout: Layout, arch: Arch, operator: Operator) -> Iterator[tu
 
 
 def _candidate(
-    trace: Trace, layout: Layout, arch: Arch, unit: Unit, m2: str, width: int, sums: str, inner: int
+    trace: Trace,
+    layout: Layout,
+    arch: Arch,
+    work: tuple[Unit, Operator, int],
+    m2: str,
+    width: int,
+    sums: str,
+    inner: int,
 ) -> GemmPlan:
-    operator = unit.operators[0]
+    unit, operator, shots = work
     rows = arch.core.tiles * arch.core.rows
     m1 = "resident"
     if layout.from_hbm(operator.operands[0]):
@@ -434,13 +477,13 @@ def _candidate(
     blocks = _cut(operator.columns, arch.core.columns)
     panels = [split(outer, inner) for outer in split(blocks, width)]
     passes, chunks = _cut(operator.rows, rows), _cut(operator.depth, chunk_depth(arch))
-    cost = _cost(arch, unit, (m1, m2, sums), len(passes), chunks, panels)
-    return GemmPlan(arch, unit, m1, weight, m2, sums, passes, chunks, panels, cost)
+    cost = _cost(arch, work, (m1, m2, sums), len(passes), chunks, panels)
+    return GemmPlan(arch, unit, operator, shots, m1, weight, m2, sums, passes, chunks, panels, cost)
 
 
 def _cost(
     arch: Arch,
-    unit: Unit,
+    work: tuple[Unit, Operator, int],
     modes: tuple[str, str, str],
     passes: int,
     chunks: list[int],
@@ -448,7 +491,7 @@ def _cost(
 ) -> tuple[int, int, int]:
     """What candidates are compared by: ticks of the slowest resource, HBM bytes, global SRAM bytes."""
     m1, m2, sums = modes
-    operator = unit.operators[0]
+    unit, operator, shots = work
     heads, rows, depth, columns = operator.heads, operator.rows, operator.depth, operator.columns
     n_outer, n_inner = len(panels), sum(len(outer) for outer in panels)
     b1, b2, bo = (byte_count(arch, n) for n in (rows * depth, depth * columns, rows * columns))
@@ -459,7 +502,8 @@ def _cost(
     gb += 2 * (len(chunks) - 1) * psum_count(arch, rows * columns) if sums == "spill" else 0
     hbm, gb = hbm * heads, gb * heads
     steps = sum(up(chunk, arch.core.cores * arch.core.wavelengths) for chunk in chunks)
-    compute = heads * passes * up(columns, arch.core.columns) * steps
+    reloads = reload_ticks(arch) * len(chunks) * n_inner
+    compute = heads * passes * (up(columns, arch.core.columns) * steps * shots + reloads)
     sram = arch.global_sram
     hbm_ticks = 0 if "hbm" in arch.ideal else up(hbm * arch.core.clock, arch.hbm.bandwidth)
     gb_cycles = 0 if "gb" in arch.ideal else up(gb, sram.banks * sram.line)

@@ -26,7 +26,7 @@ RUNS = settings(
 )
 OPTIONS = st.fixed_dictionaries(
     {
-        "mapping": st.sampled_from(["lockstep", "head-parallel"]),
+        "mapping": st.sampled_from([None, "lockstep", "head-parallel", "m1-stationary"]),
         "deps": st.sampled_from(["barrier", "chunked"]),
         "step": st.sampled_from(["block", "shot"]),
     }
@@ -65,7 +65,7 @@ def root_cause(states: list[Label], part: int) -> Cause | None:
         part = states[part].target  # type: ignore[assignment]
         assert part not in seen
         seen.append(part)
-    if len(seen) > 1 and states[part].pattern is not None:
+    if len(seen) > 1 and states[part].pattern is not None and states[part].cause is not Cause.RELOAD:
         return Cause.COMPUTE
     return states[part].cause
 
