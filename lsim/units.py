@@ -114,12 +114,11 @@ def ticks_as_time(ticks: int, clock: int, decimals: int = 3) -> str:
 
 def _decimal(value: Fraction) -> str:
     """All digits of a number that has finitely many."""
-    shift = 0
-    while value.denominator != 1 and shift <= _MOST_DECIMALS:
-        shift, value = shift + 1, value * 10
-    if value.denominator != 1:
+    shifts = (shift for shift in range(_MOST_DECIMALS + 1) if 10**shift % value.denominator == 0)
+    shift = next(shifts, None)
+    if shift is None:
         raise ValueError(f"{value} has no finite decimal")
-    sign, digits = "-" * (value < 0), f"{abs(value.numerator):0{shift + 1}}"
+    sign, digits = "-" * (value < 0), f"{abs(int(value * 10**shift)):0{shift + 1}}"
     return f"{sign}{digits[: len(digits) - shift]}{'.' * bool(shift)}{digits[len(digits) - shift :]}"
 
 

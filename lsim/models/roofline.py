@@ -1,0 +1,67 @@
+"""The roofline of an operator: compute or a memory, whichever takes longer, each at its best.
+
+Source: Williams et al., "Roofline: an insightful visual performance model", CACM 2009; here with two memories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from lsim.arch import Arch
+from lsim.models.base import Estimate
+from lsim.trace import Kind, Operator, Role, Trace
+
+STORED = (Role.WEIGHT, Role.KV, Role.INPUT)
+
+
+class Roofline:
+    """The largest of three times, in exact ticks:
+
+    MACs over the peak of all engines and wavelengths; bytes that the operator reads from or writes to HBM (weights, inputs, the
+    KV cache), each once, over the bandwidth of HBM; bytes of all it reads and writes, each once, over the bandwidth of the
+    global SRAM. A vector operator has no MACs. Operators follow each other without overlap.
+    """
+
+    name = "roofline"
+
+    def bind(self, trace: Trace) -> BoundRoofline:
+        """The roofline for the operators of a trace."""
+        return BoundRoofline(trace)
+
+
+class BoundRoofline:
+    """The roofline, and the trace whose tensors tell what lies in HBM."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+
+    def estimate(self, operator: Operator, arch: Arch) -> Estimate:
+        """The largest of the times of an operator."""
+        return Estimate(max(self.times(operator, arch).values()))
+
+    def times(self, operator: Operator, arch: Arch) -> dict[str, Fraction]:
+        """Ticks by resource: compute, hbm, global_sram."""
+        sram = arch.global_sram
+        stored, all_of_it = self.bytes(operator, arch.operands.bits)
+        return {
+            "compute": Fraction(operator.macs, arch.peak_macs_per_tick),
+            "hbm": stored * arch.core.clock / arch.hbm.bandwidth,
+            "global_sram": all_of_it * arch.sram_cycle / (sram.banks * sram.line),
+        }
+
+    def bytes(self, operator: Operator, bits: int) -> tuple[Fraction, Fraction]:
+        """Bytes to and from HBM, and all bytes; of a table only the rows that are gathered."""
+        most = operator.elements if operator.kind is Kind.EMBEDDING else None
+        reads = {name: self._size(name, most) for operand in operator.operands for name in operand}
+        moved = [*reads.items(), *((name, self._size(name)) for name in operator.outputs)]
+        hbm = [(name, size) for name, size in moved if self.trace.tensors[name].role in STORED]
+        return _bytes(hbm, bits), _bytes(moved, bits)
+
+    def _size(self, name: str, most: int | None = None) -> int:
+        elements = self.trace.tensors[name].elements
+        return elements if most is None else min(most, elements)
+
+
+def _bytes(moved: Iterable[tuple[str, int]], bits: int) -> Fraction:
+    return Fraction(sum(elements for _, elements in moved) * bits, 8)
