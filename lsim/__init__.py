@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from lsim.errors import Deadlock as Deadlock
     from lsim.errors import InputError as InputError
     from lsim.errors import LawBroken as LawBroken
+    from lsim.models import Estimate as Estimate
+    from lsim.models import load_model as load_model
+    from lsim.models import predict as predict
     from lsim.results.result import Result as Result
     from lsim.results.store import load_result as load_result
     from lsim.simulate import simulate as simulate
@@ -30,6 +33,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Arch": "lsim.arch",
     "Deadlock": "lsim.errors",
+    "Estimate": "lsim.models",
     "InputError": "lsim.errors",
     "LawBroken": "lsim.errors",
     "Result": "lsim.results.result",
@@ -37,14 +41,17 @@ _HOMES = {
     "list_archs": "lsim.arch",
     "list_traces": "lsim.trace",
     "load_arch": "lsim.arch",
+    "load_model": "lsim.models",
     "load_result": "lsim.results.store",
     "load_trace": "lsim.trace",
+    "predict": "lsim.models",
     "simulate": "lsim.simulate",
 }
 
 __all__ = [
     "Arch",
     "Deadlock",
+    "Estimate",
     "InputError",
     "LawBroken",
     "Result",
@@ -53,8 +60,10 @@ __all__ = [
     "list_archs",
     "list_traces",
     "load_arch",
+    "load_model",
     "load_result",
     "load_trace",
+    "predict",
     "simulate",
 ]
 

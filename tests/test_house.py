@@ -25,7 +25,7 @@ BELOW = {
     "models": {"errors", "units", "trace", "arch", "kernel", "plan", "parts"},
     "results": {"errors", "units", "trace", "arch", "kernel", "plan", "parts", "models", "lsim"},
     "simulate": {"errors", "units", "trace", "arch", "kernel", "plan", "parts", "models", "results"},
-    "cli": {"errors", "units", "trace", "arch", "plan", "results", "simulate", "lsim"},
+    "cli": {"errors", "units", "trace", "arch", "plan", "models", "results", "simulate", "lsim"},
     "__main__": {"cli"},
 }
 STRANGERS = ("trace", "arch", "kernel")

@@ -12,6 +12,7 @@ import lsim
 FACE = [
     "Arch",
     "Deadlock",
+    "Estimate",
     "InputError",
     "LawBroken",
     "Result",
@@ -20,8 +21,10 @@ FACE = [
     "list_archs",
     "list_traces",
     "load_arch",
+    "load_model",
     "load_result",
     "load_trace",
+    "predict",
     "simulate",
 ]
 HEAVY = ["attrs", "click", "networkx", "numpy", "rich", "simpy", "tqdm", "yaml"]

@@ -11,6 +11,7 @@ import click
 
 from lsim import __version__
 from lsim.cli.archs import arch
+from lsim.cli.estimate import estimate
 from lsim.cli.exits import outcome
 from lsim.cli.inspect import inspect
 from lsim.cli.run import run
@@ -32,7 +33,7 @@ class CommandLine(click.Group):
 
 @click.group(
     cls=CommandLine,
-    commands=[run, inspect, trace, arch],
+    commands=[run, inspect, estimate, trace, arch],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, message="lsim %(version)s")
@@ -42,6 +43,7 @@ def cli() -> None:
     \b
     lsim run deit-tiny --arch lt-b-4bit    where the time of a run goes
     lsim inspect DIR --at 1000000          what every part did at a tick of it
+    lsim estimate deit-tiny --arch lt-b-4bit   what the published model says
     lsim trace list                        the workloads that come with lsim
     lsim arch list                         the machines that come with lsim
 

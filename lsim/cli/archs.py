@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lsim.cli.settings import parse_settings, settings
 from lsim.cli.text import print_json, print_tables
 
 if TYPE_CHECKING:
     from lsim.arch import Arch
+
+# Written out, since importing what declares them takes longer than the help may; a test holds them equal.
+LEVELS = ("arch_opt", "crossbar", "broadcast")
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -37,16 +41,44 @@ def list_(as_json: bool) -> None:
 
 @arch.command()
 @click.argument("name", metavar="ARCH")
+@settings
+@click.option("--area", is_flag=True, help="Instead, the area of a chip by component, as published.")
+@click.option("--power", is_flag=True, help="Instead, its peak power by component, as published.")
+@click.option(
+    "--level", default="arch_opt", show_default=True, metavar="NAME", help=f"For both: {', '.join(LEVELS)}."
+)
 @as_json
-def show(name: str, as_json: bool) -> None:
+def show(name: str, settings: Sequence[str], area: bool, power: bool, level: str, as_json: bool) -> None:
     """Prints every value of ARCH, a name or a file, with its unit, provenance and source."""
     from lsim.arch import load_arch
 
-    machine = load_arch(name)
-    if as_json:
+    machine = load_arch(name).with_settings(parse_settings(settings))
+    if area or power:
+        _show_chip(machine, area, power, level, as_json)
+    elif as_json:
         print_json(_content(machine))
     else:
         print_tables(_tables(machine))
+
+
+def _show_chip(machine: Arch, area: bool, power: bool, level: str, as_json: bool) -> None:
+    from lsim.models.published.chip import area_mm2, power_mw
+
+    parts = {}
+    if area:
+        parts["area_mm2"] = area_mm2(machine, level)
+    if power:
+        parts["power_mw"] = power_mw(machine, level)
+    if as_json:
+        shown = {
+            what: {"total": float(sum(of.values())), **{part: float(value) for part, value in of.items()}}
+            for what, of in parts.items()
+        }
+        print_json({"name": machine.name, "level": level, **shown})
+    else:
+        from lsim.results.predictions import chip
+
+        print_tables(chip(machine, level, parts))
 
 
 def _content(machine: Arch) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from lsim.cli.settings import parse_settings, settings
 from lsim.cli.text import print_json, print_tables
-from lsim.errors import InputError
 
 # Written out, since importing what declares them takes longer than the help may; a test holds them equal.
 MAPPINGS = ("lockstep", "head-parallel", "m1-stationary")
@@ -18,13 +18,7 @@ IDEALS = ("hbm", "gb", "capacity", "feed", "reload", "adc", "broadcast", "act", 
 @click.command(short_help="Replay a trace on an architecture.")
 @click.argument("trace", metavar="TRACE")
 @click.option("--arch", required=True, metavar="ARCH", help="Name in `lsim arch list`, or a YAML file.")
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="PART.KEY=VALUE",
-    help="Replace a value of the architecture, e.g. hbm.channels=4. May be given again.",
-)
+@settings
 @click.option(
     "--mapping",
     metavar="NAME",
@@ -109,16 +103,3 @@ def run(
         from lsim.results.tables import report
 
         print_tables(report(result))
-
-
-def parse_settings(settings: Sequence[str]) -> dict[str, str]:
-    """`part.key=value` texts as a mapping."""
-    parsed: dict[str, str] = {}
-    for setting in settings:
-        key, equals, value = (piece.strip() for piece in setting.partition("="))
-        if not (key and equals and value):
-            raise InputError(f"{setting!r} is not of the form part.key=value", place="--set")
-        if key in parsed:
-            raise InputError("is set twice", file="--set", place=key)
-        parsed[key] = value
-    return parsed

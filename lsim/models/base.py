@@ -76,7 +76,10 @@ class TraceModel(Protocol):
 
 @frozen
 class Prediction:
-    """What a model says of a trace: an Estimate for each operator, in trace order, and the terms of the whole."""
+    """What a model says of a trace: an Estimate for each operator, in trace order, and the terms of the whole.
+
+    `options`: how the model was chosen. `faults`: what is known to be wrong with it and could be corrected, by name.
+    """
 
     model: str
     trace: Trace
@@ -85,6 +88,7 @@ class Prediction:
     terms: Mapping[str, Estimate]
     notes: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(factory=dict)
+    faults: Mapping[str, str] = field(factory=dict)
 
     @property
     def estimates(self) -> list[Estimate]:
@@ -148,7 +152,8 @@ def predict(model: Model | TraceModel, trace: Trace, arch: Arch) -> Prediction:
     terms = bound.terms(arch) if hasattr(bound, "terms") else {}
     checked = {term: _said(name, term, partial(_itself, said)) for term, said in terms.items()}
     notes: Sequence[str] = bound.notes(arch) if hasattr(bound, "notes") else ()
-    return Prediction(name, trace, arch, told, checked, tuple(notes), options)
+    faults = dict(getattr(model, "faults", {}))
+    return Prediction(name, trace, arch, told, checked, tuple(notes), options, faults)
 
 
 def json_number(value: Fraction) -> int | str:
@@ -161,13 +166,17 @@ def millijoules(picojoules: Fraction | int) -> float:
     return float(picojoules * MILLIJOULES_A_PICOJOULE)
 
 
+def as_estimate(said: object) -> Estimate:
+    """What a model said of an operator; raises InputError for what is no estimate."""
+    if said is None:
+        raise InputError("has no estimate")
+    return said if isinstance(said, Estimate) else Estimate(cast(Exact, said))
+
+
 def _said(model: str, place: str, ask: Callable[[], object]) -> Estimate:
     """The answer as an Estimate; what is wrong with it is said of the model and the operator or term."""
     try:
-        said = ask()
-        if said is None:
-            raise InputError("has no estimate")
-        return said if isinstance(said, Estimate) else Estimate(cast(Exact, said))
+        return as_estimate(ask())
     except InputError as error:
         raise error.at(file=model, place=place) from None
 

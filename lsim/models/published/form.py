@@ -65,6 +65,11 @@ class ClosedForm(ABC):
         """What was chosen, for reports."""
         return {"level": self.level, "corrected": sorted(self.corrected)}
 
+    @property
+    def faults(self) -> dict[str, str]:
+        """What is wrong and not corrected, each as it would be if it were."""
+        return {name: text for name, text in self.corrections.items() if name not in self.corrected}
+
     def bind(self, trace: Trace) -> BoundForm:
         """The form for the operators of a trace."""
         return BoundForm(self, trace)
@@ -123,6 +128,9 @@ class BoundForm:
 
     def estimate(self, operator: Operator, arch: Arch) -> Estimate:
         """0 for a vector operator, which `others` stands for, and for what the machine cannot do."""
+        if arch.core.kind != self.form.kind:
+            problem = f"is a {arch.core.kind}, and this is the published model of a {self.form.kind}"
+            raise InputError(problem, file=arch.name, place="core.kind")
         gemm = gemm_of(self.trace, operator) if operator.is_gemm else None
         if gemm is None or not self.form.covers(gemm):
             return Estimate(0, {})
