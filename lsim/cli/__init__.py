@@ -41,11 +41,11 @@ def cli() -> None:
     """Replays a Transformer on a photonic accelerator, tick by tick.
 
     \b
-    lsim run deit-tiny --arch lt-b-4bit    where the time of a run goes
-    lsim inspect DIR --at 1000000          what every part did at a tick of it
+    lsim run deit-tiny --arch lt-b-4bit        where the time of a run goes
+    lsim inspect DIR --at 1000000              what every part did at a tick of it
     lsim estimate deit-tiny --arch lt-b-4bit   what the published model says
-    lsim trace list                        the workloads that come with lsim
-    lsim arch list                         the machines that come with lsim
+    lsim trace list                            the workloads that come with lsim
+    lsim arch list                             the machines that come with lsim
 
     Exit codes: 0; 2 for input that is refused; 1 for an internal error, a law that the run broke.
     """

@@ -21,6 +21,11 @@ class Chip:
     adc_mw: float = 14.8
     hbm_pj: float = 62.4
     modulator_db: float = 1.2
+    integrate: int = 3
+    slot: int = 4096
+    hbm_bytes: int = 2**40
+    banks: int = 64
+    access_ns: float = 0.604347
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,11 @@ class Product:
 
 
 RF, LB, GB, NOC = 0.073e-9, 0.92e-9, 1.655e-9, 2.0e-9
-B_GB = 64 * 64 * 2**30 * 8 / 0.604347
+
+
+def b_gb(k: Chip) -> float:
+    """Bits a second of the global SRAM."""
+    return k.banks * 64 * 2**30 * 8 / k.access_ns
 
 
 def transformer(depth: int, n: int, E: int, heads: int) -> list[Product]:
@@ -52,12 +61,12 @@ def transformer(depth: int, n: int, E: int, heads: int) -> list[Product]:
     return block * depth + [Product("linear", 2, E, 1)]
 
 
-def others(n: int, E: int, heads: int) -> tuple[float, float]:
+def others(k: Chip, n: int, E: int, heads: int) -> tuple[float, float]:
     """ms, mJ."""
     softmax, norm, residual, gelu = n * n * heads, n * (E + 1), 2 * n * E, 4 * n * E
     everything = softmax + norm + residual + gelu
     mj = (8 * gelu + 5 * norm + residual) * 1e-10 + 51.6 / 44.8 * 1e-9 * softmax * 4 / 8
-    return everything * 4 / B_GB, mj + everything * 1.655e-9 * (4 / 16) * 2
+    return everything * 4 / b_gb(k), mj + everything * 1.655e-9 * (4 / 16) * 2
 
 
 def converters(k: Chip) -> tuple[float, float, float]:
@@ -76,16 +85,16 @@ def lt_latency(k: Chip, p: Product) -> float:
     compute = ceil(r * c * d * p.H / (k.T * k.C)) / (k.f * 1e9)
     rounds = ceil(p.N1 / (k.T * k.h))
     if p.kind == "linear":
-        cycles = rounds * ceil(k.h * p.D * k.b / (8 * 2**40 / k.T) * 500e6)
+        cycles = rounds * ceil(k.h * p.D * k.b / (8 * k.hbm_bytes / k.T) * 500e6)
     else:
-        cycles = p.H * rounds * ceil((k.h * p.D * k.T + p.D * p.N2) * k.b / B_GB * 500e6)
+        cycles = p.H * rounds * ceil((k.h * p.D * k.T + p.D * p.N2) * k.b / b_gb(k) * 500e6)
     return max(compute, cycles / 500e6) * 1e3
 
 
 def lt_energy(k: Chip, p: Product, level: str) -> float:
     r, c, d, w = ceil(p.N1 / k.h), ceil(p.N2 / k.v), ceil(p.D / k.lam), k.b / 16
     shared = level == "arch_opt"
-    S, A = (k.T, min(3, ceil(p.D / (k.C * k.lam)))) if shared else (1, 1)
+    S, A = (k.T, min(k.integrate, ceil(p.D / (k.C * k.lam)))) if shared else (1, 1)
     dac, adc, adder = converters(k)
     m1 = p.N1 * p.D * p.N2 if level == "broadcast" else p.N1 * p.D * c
     m2 = r * p.N2 * p.D / S
@@ -97,7 +106,7 @@ def lt_energy(k: Chip, p: Product, level: str) -> float:
         + (adc + 3 / k.f + adder) * q
         + 2 * 1.1 / k.f * p.N1 * p.N2 * d
     )
-    o = k.h * p.D * k.b / 8 / 4096
+    o = k.h * p.D * k.b / 8 / k.slot
     o = max(1, ceil(o) if p.kind == "linear" else o)
     X = p.N1 * p.D + r * p.D * p.N2 / S
     data = 2 * RF * (m1 + m2 + q_rf) + NOC * q
@@ -147,7 +156,7 @@ def mesh(k: Chip, p: Product) -> tuple[float, float]:
 
 def stationary(k: Chip, N1: int, N2: int, held: int, streamed: int, dF: int) -> float:
     """Words moved by both baselines, HBM aside, times their energies."""
-    if ceil(k.h * N2 * k.b / 8 / 4096) > 1:
+    if ceil(k.h * N2 * k.b / 8 / k.slot) > 1:
         out, spill = 2 * dF / k.C - 1, N1 * N2 * (2 * dF / k.C - 2)
     else:
         out, spill = dF / k.C, 0

@@ -14,7 +14,7 @@ from models.straight import Chip, Product
 from lsim.arch import Arch, load_arch
 from lsim.models import predict
 from lsim.models.published import FORMS
-from lsim.models.published.chip import area_mm2, power_mw
+from lsim.models.published.chip import area_mm2, engine_um2, power_mw
 from lsim.trace import Trace, loads
 from lsim.trace.text import text_of
 from lsim.trace.zoo.bert import bert
@@ -36,6 +36,11 @@ CHIPS = st.builds(
     adc_mw=st.sampled_from([14.8, 7.25]),
     hbm_pj=st.sampled_from([62.4, 31.2]),
     modulator_db=st.sampled_from([1.2, 0.6]),
+    integrate=st.sampled_from([1, 2, 3, 5]),
+    slot=st.sampled_from([2048, 4096, 10000]),
+    hbm_bytes=st.sampled_from([2**40, 3 * 10**11]),
+    banks=st.sampled_from([64, 8]),
+    access_ns=st.sampled_from([0.604347, 1.25]),
 )
 
 
@@ -67,6 +72,9 @@ def arch_of(k: Chip, kind: str = "dptc") -> Arch:
             "laser.efficiency": str(k.efficiency),
             "adc.power": f"{k.adc_mw} mW",
         }
+        | {"readout.integrate": str(k.integrate), "hbm.bandwidth": f"{k.hbm_bytes} B/s"}
+        | {"m1_sram.slot": f"{k.slot} B", "global_sram.banks": str(k.banks)}
+        | {"global_sram_macro.access": f"{k.access_ns} ns"}
         | {"word.hbm": f"{k.hbm_pj} pJ", "modulator.loss": f"{k.modulator_db} dB"}
     )
 
@@ -87,7 +95,7 @@ def test_are_time_and_energy_of_any_dptc_those_of_the_equations(
     level: str, k: Chip, sizes: tuple[int, int, int, int]
 ) -> None:
     products = straight.transformer(*sizes)
-    ms, mj = straight.others(*sizes[1:])
+    ms, mj = straight.others(k, *sizes[1:])
     ms += sum(straight.lt_latency(k, p) for p in products)
     mj += sum(straight.lt_energy(k, p, level) for p in products)
     latency, energy = totals(arch_of(k), sizes, level)
@@ -97,7 +105,7 @@ def test_are_time_and_energy_of_any_dptc_those_of_the_equations(
 
 @given(k=CHIPS.filter(lambda k: k.C <= 2), sizes=models())
 def test_are_those_of_any_microring_bank(k: Chip, sizes: tuple[int, int, int, int]) -> None:
-    said = [straight.others(*sizes[1:]), *(straight.ring(k, p) for p in straight.transformer(*sizes))]
+    said = [straight.others(k, *sizes[1:]), *(straight.ring(k, p) for p in straight.transformer(*sizes))]
     latency, energy = totals(arch_of(k, "mrr-bank"), sizes, "ws")
     assert isclose(latency, sum(ms for ms, _ in said), rel_tol=TOLERANCE)
     assert isclose(energy, sum(mj for _, mj in said), rel_tol=TOLERANCE)
@@ -108,7 +116,7 @@ def test_are_those_of_any_mzi_mesh(k: Chip, sizes: tuple[int, int, int, int]) ->
     products = [p for p in straight.transformer(*sizes) if p.kind == "linear"]
     depth, tokens, features, _ = sizes
     again = [Product("linear", 3 * features, features, tokens)] * depth
-    said = [straight.others(*sizes[1:]), *(straight.mesh(k, p) for p in products + again)]
+    said = [straight.others(k, *sizes[1:]), *(straight.mesh(k, p) for p in products + again)]
     latency, energy = totals(arch_of(k, "mzi-mesh"), sizes, "ws")
     assert isclose(latency, sum(ms for ms, _ in said), rel_tol=TOLERANCE)
     assert isclose(energy, sum(mj for _, mj in said), rel_tol=TOLERANCE)
@@ -128,8 +136,18 @@ def test_are_times_exact_numbers(k: Chip, sizes: tuple[int, int, int, int]) -> N
     said = predict(FORMS["dptc"](), trace_of(sizes), arch_of(k))
     assert all(estimate.ticks.denominator == 1 for _, estimate in said.operators)
     assert said.ticks == sum(estimate.ticks for _, estimate in said.operators) + said.terms["others"].ticks
-    # others: elements x 4 bits over 64 x 64 x 8 bits x 2^30 / 0.604347, seconds taken for ms
+    # others: elements x 4 bits over banks x 64 x 8 bits x 2^30 / access time, seconds taken for ms
     _, n, features, heads = sizes
     elements = n * n * heads + n * (features + 1) + 6 * n * features
-    seconds = Fraction(elements * 4, 64 * 64 * 8 * 2**30) * Fraction("0.604347")
+    seconds = Fraction(elements * 4, k.banks * 64 * 8 * 2**30) * Fraction(str(k.access_ns))
     assert said.terms["others"].ticks == seconds / 1000 * int(k.f * 10**9)
+
+
+@pytest.mark.parametrize(
+    ("device", "width"),
+    [("phase_shifter.width", 60), ("coupler.width", 60), ("photodetector.width", 30)],
+)
+def test_is_an_engine_as_wide_as_its_widest_device(device: str, width: int) -> None:
+    arch = LT_B.with_settings({device: f"{width} um"})
+    length = Fraction("1.8") + 100 + Fraction("5.25") + 10 + 30
+    assert engine_um2(arch.devices) == length * (Fraction("1.8") + 60 + 20)

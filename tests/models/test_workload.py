@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 from small import attention, gemm, linear, trace, vector
 
 from lsim.arch import load_arch
 from lsim.models import predict
 from lsim.models.published import FORMS
 from lsim.models.published.workload import Layer, attention_layers, gemm_of, projections
-from lsim.trace import Kind, load_trace
+from lsim.trace import Kind, Operator, Tensor, Trace, load_trace
 
 LT_B = load_arch("lt-b-4bit")
 
@@ -35,16 +36,12 @@ def test_what_are_the_attention_layers(
 def test_which_gemms_are_what() -> None:
     work = attention(tokens=7, heads=2, size=4)
     roles = {op.name: gemm_of(work, op) for op in work.operators if op.is_gemm}
-    assert [name for name, g in roles.items() if g.linear] == ["make q0", "make k0", "make v0", *_after(work)]
+    weighted = {op.name for op in work.operators if op.is_gemm and op.operands[0][0].startswith("w")}
+    assert {name for name, g in roles.items() if g.linear} == weighted
     (scores,) = [g for g in roles.values() if g.scores]
     assert (scores.heads, scores.n1, scores.depth, scores.n2) == (2, 7, 7, 4)
     (product,) = [g for g in roles.values() if not (g.linear or g.scores)]
     assert (product.heads, product.n1, product.depth, product.n2) == (2, 7, 4, 7)
-
-
-def _after(work: object) -> list[str]:
-    names = [op.name for op in work.operators if op.is_gemm and work.is_linear(op)]  # type: ignore[attr-defined]
-    return names[3:]
 
 
 @pytest.mark.parametrize(
@@ -66,6 +63,31 @@ def test_are_others_zero_and_said_to_be_where_there_is_no_attention() -> None:
         "others is 0, as this trace has no attention layer that it could be read off:"
         " no product that a softmax reads has queries which a linear layer makes",
     )
+
+
+def test_are_others_of_the_first_layer_unless_corrected() -> None:
+    one, two = attention(tokens=5, heads=2, size=4), attention(tokens=9, heads=3, size=8)
+    work = Trace("both", one.tensors | _renamed_tensors(two), (*one.operators, *_renamed(two)))
+    said = [
+        predict(FORMS["dptc"](corrected=names), of, LT_B).terms["others"]
+        for of, names in ((one, ()), (two, ()), (work, ()), (work, ["others-layers"]))
+    ]
+    assert said[2] == said[0] != said[1]
+    assert said[3].ticks == said[0].ticks + said[1].ticks
+
+
+def _renamed(work: Trace) -> list[Operator]:
+    def new(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(f"{name}'" for name in names)
+
+    return [
+        evolve(op, name=f"{op.name}'", operands=tuple(map(new, op.operands)), outputs=new(op.outputs))
+        for op in work.operators
+    ]
+
+
+def _renamed_tensors(work: Trace) -> dict[str, Tensor]:
+    return {f"{name}'": evolve(tensor, name=f"{name}'") for name, tensor in work.tensors.items()}
 
 
 def test_are_queries_that_no_layer_makes_said_to_be_missing() -> None:
