@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ from lsim.results.intervals import Interval, changes, intervals
 from lsim.trace import Trace
 
 RUNS = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 
 
@@ -57,27 +59,50 @@ def test_are_the_intervals_of_a_window_those_of_the_unfolded_run(
     assert began == sorted((i.begin, i.part, i.code, i.position) for i in found)
 
 
-def test_is_an_interval_over_the_edge_of_a_fold_one() -> None:
-    """Busy for a tick, then idle for 4 of a period of 5 that is written from the middle of its idle time on.
+IDLE, BUSY = Label(Kind.IDLE, Cause.DONE), Label(Kind.BUSY, Cause.DPU)
 
-    The run: idle [0, 3), then [3, 8) four times: busy at 5, 10, 15, 20; ends at 23.
-    """
-    idle, busy = Label(Kind.IDLE, Cause.DONE), Label(Kind.BUSY, Cause.DPU)
-    entries = [
-        (3, CUT, 0, 0), (5, 0, 1, 0), (6, 0, 0, 1),
-        (8, FOLD, 0, 0), (23, CUT, 0, 0),
-    ]  # fmt: skip
+
+def by_hand(entries: list[tuple[int, int, int, int]], folds: tuple[Fold, ...], end: int) -> FoldedLog:
+    return FoldedLog(np.array(entries, np.int64), folds, ("a",), (IDLE, BUSY), (0,), end)
+
+
+def is_busy_at(log: FoldedLog, busy: list[tuple[int, int]]) -> None:
+    """In every window of a short run: busy in these intervals and no others, one item done at the end of each."""
+    whole, last = [], 0
+    for item, (begin, end) in enumerate(busy):
+        whole += [Interval(0, last, begin, 0, item), Interval(0, begin, end, 1, item)]
+        last = end
+    whole.append(Interval(0, last, log.end, 0, len(busy)))
+    for a, b in combinations(range(log.end + 1), 2):
+        cut = [i._replace(begin=max(i.begin, a), end=min(i.end, b)) for i in whole]
+        assert list(intervals(log, [0], a, b)) == [i for i in cut if i.begin < i.end], (a, b)
+
+
+def test_is_an_interval_over_the_edge_of_a_fold_one() -> None:
+    """Busy one tick in five; the period that is repeated begins in the middle of the idle time, at 3."""
     fold = Fold(first=0, last=3, count=3, period=5, shift=5, steps=(1,), offsets=(1,))
-    log = FoldedLog(np.array(entries, np.int64), (fold,), ("a",), (idle, busy), (0,), 23)
-    told = list(intervals(log, None, 7, 17))
-    assert told == [
-        Interval(0, 7, 10, 0, 1),
-        Interval(0, 10, 11, 1, 1),
-        Interval(0, 11, 15, 0, 2),
-        Interval(0, 15, 16, 1, 2),
-        Interval(0, 16, 17, 0, 3),
-    ]
-    assert [(i.begin, i.end) for i in intervals(log, [0], 21, 23)] == [(21, 23)]
+    entries = [(3, CUT, 0, 0), (5, 0, 1, 0), (6, 0, 0, 1), (8, FOLD, 0, 0), (23, CUT, 0, 0)]
+    is_busy_at(by_hand(entries, (fold,), 23), [(5, 6), (10, 11), (15, 16), (20, 21)])
+
+
+def test_is_a_fold_within_a_fold_repeated_with_it() -> None:
+    """Busy 2 ticks, idle 1, four times (three of them folded), idle 2; and that three times (two of them folded)."""
+    inner = Fold(first=0, last=3, count=3, period=3, shift=3, steps=(1,), offsets=(1,))
+    outer = Fold(first=0, last=5, count=2, period=14, shift=14, steps=(4,), offsets=(4,))
+    entries = [
+        (1, CUT, 0, 0), (1, 0, 1, 0), (3, 0, 0, 1),
+        (4, FOLD, 0, 0), (13, CUT, 0, 0),
+        (15, FOLD, 1, 0), (43, CUT, 0, 0),
+    ]  # fmt: skip
+    starts = [1 + 14 * far + 3 * near for far in range(3) for near in range(4)]
+    is_busy_at(by_hand(entries, (inner, outer), 45), [(start, start + 2) for start in starts])
+
+
+def test_is_a_stretch_that_was_written_long_ago_repeated() -> None:
+    """Busy 2, idle 1, once; idle to 10; then the first three ticks twice more."""
+    again = Fold(first=0, last=3, count=2, period=3, shift=10, steps=(1,), offsets=(1,))
+    entries = [(0, CUT, 0, 0), (0, 0, 1, 0), (2, 0, 0, 1), (3, CUT, 0, 0), (10, FOLD, 0, 0), (16, CUT, 0, 0)]
+    is_busy_at(by_hand(entries, (again,), 17), [(0, 2), (10, 12), (13, 15)])
 
 
 def test_is_a_window_of_a_long_run_unfolded_alone() -> None:
