@@ -96,6 +96,12 @@ class Unfolding:
         return self.log.entries[self.rows]
 
     @cached_property
+    def _ticks(self) -> Ints:
+        return np.ascontiguousarray(
+            self._entries[:, 0]
+        )  # a column of an array would be copied at each search
+
+    @cached_property
     def _stretches(self) -> list[tuple[int, int]]:
         """Of each fold, its first and last as indices of `rows`."""
         bounds = np.array([(fold.first, fold.last) for fold in self.log.folds], np.int64).reshape(-1, 2)
@@ -111,7 +117,7 @@ class Unfolding:
     ) -> Iterator[Record]:
         """Those of the stretch [low, high), where `begin` and `end` are as it was written, that happened `later` ticks
         and `further` items after it was written."""
-        ticks = self._entries[low:high, 0]
+        ticks = self._ticks[low:high]
         first = low + int(np.searchsorted(ticks, begin, side="right"))
         after = low + int(np.searchsorted(ticks, end, side="left"))
         if first > low and self._entries[first - 1, 1] == FOLD:  # it may reach into the window

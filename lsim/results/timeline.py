@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from lsim.errors import InputError
-from lsim.kernel.labels import Kind, Label
+from lsim.kernel.labels import Kind
 from lsim.plan.schedule import Plan
 from lsim.results.folded import FoldedLog, Ints
+from lsim.results.intervals import check_window
 from lsim.results.series import edges, part_ticks
 from lsim.results.states import CAUSES, States
 from lsim.results.statistics import PartTime
@@ -53,17 +54,17 @@ class Timeline:
 
     def at(self, tick: int) -> dict[str, State]:
         """What every part does at a tick; raises InputError outside the run."""
-        self._check(tick, tick + 1)
+        check_window(tick, tick + 1, self.ticks)
         codes, positions = self.log.at(tick)
         return {
-            name: self._state(name, self.log.labels[code], int(position))
-            for name, code, position in zip(self.parts, codes, positions, strict=True)
+            name: self.state(part, int(codes[part]), int(positions[part]))
+            for part, name in enumerate(self.parts)
         }
 
     def window(self, begin: int, end: int) -> dict[str, PartTime]:
         """Ticks of each part in [begin, end); busy, idle and waiting sum to its length. Raises InputError for an empty window
         or one that is not in the run."""
-        self._check(begin, end)
+        check_window(begin, end, self.ticks)
         found = {}
         for name, columns in self.series_all(1, begin, end).items():
             ticks = {column: int(values[0]) for column, values in columns.items()}
@@ -88,7 +89,7 @@ class Timeline:
         self, parts: Sequence[int], bins: int, begin: int, end: int | None
     ) -> dict[str, dict[str, Ints]]:
         end = self.ticks if end is None else end
-        self._check(begin, end)
+        check_window(begin, end, self.ticks)
         if bins < 1:
             raise InputError(f"{bins} bins are none")
         cuts = edges(begin, end, min(bins, end - begin))
@@ -100,14 +101,21 @@ class Timeline:
             raise InputError(f"{part!r} is not a part of this run", known=self.parts, given=part)
         return self.parts.index(part)
 
-    def _check(self, begin: int, end: int) -> None:
-        if not 0 <= begin < end <= self.ticks:
-            raise InputError(f"[{begin}, {end}) is not in the run's [0, {self.ticks})")
-
-    def _state(self, name: str, label: Label, position: int) -> State:
-        ends = self.plan.ends.get(name.removesuffix(".land").removesuffix(".ack"))
-        unit = bisect_right(ends, position) if ends else len(self.plan.units)
-        working = unit < len(self.plan.units) and label.kind is not Kind.IDLE
-        operator = self.plan.units[unit].operators[-1].name if working else None
+    def state(self, part: int, code: int, position: int) -> State:
+        """What a part (its rank) does in a state (its code) with `position` items of its program done."""
+        label = self.log.labels[code]
+        place = None if label.kind is Kind.IDLE else self.place(part, position)
+        operator = None if place is None else self.plan.units[place[0]].operators[-1].name
         waits_for = None if label.target is None else self.parts[label.target]
         return State(label.kind.name.lower(), label.cause and label.cause.value, waits_for, operator)
+
+    def place(self, part: int, position: int) -> tuple[int, int] | None:
+        """The unit of the plan that a part is at after `position` items of its program, and how many of them were of that
+        unit; None for a part without a program, and at the end of it."""
+        ends = self.ends(part)
+        unit = bisect_right(ends, position)
+        return (unit, position - (ends[unit - 1] if unit else 0)) if unit < len(ends) else None
+
+    def ends(self, part: int) -> Sequence[int]:
+        """The items of its program that a part has done at the end of each unit; none for a part without a program."""
+        return self.plan.ends.get(self.parts[part].removesuffix(".land").removesuffix(".ack"), ())
