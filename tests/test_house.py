@@ -25,7 +25,8 @@ BELOW = {
     "models": {"errors", "units", "trace", "arch", "kernel", "plan", "parts"},
     "results": {"errors", "units", "trace", "arch", "kernel", "plan", "parts", "models", "lsim"},
     "simulate": {"errors", "units", "trace", "arch", "kernel", "plan", "parts", "models", "results"},
-    "cli": {"errors", "units", "trace", "arch", "plan", "models", "results", "simulate", "lsim"},
+    "cli": {"errors", "units", "trace", "arch", "plan", "models", "results", "simulate", "lsim", "export"},
+    "export": {"errors", "units", "arch", "kernel", "plan", "results", "lsim"},
     "__main__": {"cli"},
 }
 STRANGERS = ("trace", "arch", "kernel")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lsim.cli.text import print_json, print_tables
+from lsim.cli.window import check_parts, window_of
 from lsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def inspect(folder: Path, tick: int | None, window: str | None, parts: Sequence[
     if tick is not None and window is not None:
         raise InputError("takes either --at or --window", place="lsim inspect")
     result = load_result(folder)
-    _check_parts(parts, result.timeline.parts)
-    told = _at(result, tick) if tick is not None else _window(result, *_bounds(window, result.ticks))
+    check_parts(parts, result.timeline.parts)
+    told = _at(result, tick) if tick is not None else _window(result, *window_of(window, result.ticks))
     told = {name: said for name, said in told.items() if not parts or name in parts}
     if as_json:
         print_json(told)
@@ -56,21 +57,3 @@ def _window(result: Result, begin: int, end: int) -> dict[str, Any]:
         name: {"busy": time.busy, "idle": time.idle, "waiting": dict(time.waiting)}
         for name, time in result.timeline.window(begin, end).items()
     }
-
-
-def _bounds(window: str | None, ticks: int) -> tuple[int, int]:
-    if window is None:
-        return 0, ticks
-    begin, colon, end = window.partition(":")
-    try:
-        if colon:
-            return int(begin or 0), int(end or ticks)
-    except ValueError:
-        pass
-    raise InputError(f"{window!r} is not of the form A:B, two ticks", place="--window")
-
-
-def _check_parts(parts: Iterable[str], known: Sequence[str]) -> None:
-    for part in parts:
-        if part not in known:
-            raise InputError(f"{part!r} is not a part of this run", place="--part", known=known, given=part)

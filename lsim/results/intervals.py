@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import groupby
@@ -14,6 +15,9 @@ from attrs import field, frozen
 from lsim.errors import InputError
 from lsim.kernel.log import FOLD, Fold
 from lsim.results.folded import FoldedLog, Ints
+
+
+AT_ONCE = 256  # entries taken out of their array: few, since who asks may want only the first
 
 
 class Interval(NamedTuple):
@@ -89,7 +93,14 @@ class Unfolding:
 
     @rows.default
     def _own(self) -> Ints:
-        return np.flatnonzero(np.isin(self.log.entries[:, 1], (*self.parts, FOLD)))
+        """The entries that matter: the records of the parts, and the folds that repeat any of them."""
+        records = np.flatnonzero(np.isin(self.log.entries[:, 1], self.parts))
+        folds: list[int] = []
+        for row, fold in zip(self.log.fold_rows.tolist(), self.log.folds, strict=False):
+            first, after = records.searchsorted((fold.first, fold.last))
+            if first < after or bisect_left(folds, fold.first) < bisect_left(folds, fold.last):
+                folds.append(row)
+        return np.union1d(records, np.array(folds, np.int64))
 
     @cached_property
     def _entries(self) -> Ints:
@@ -118,15 +129,16 @@ class Unfolding:
         """Those of the stretch [low, high), where `begin` and `end` are as it was written, that happened `later` ticks
         and `further` items after it was written."""
         ticks = self._ticks[low:high]
-        first = low + int(np.searchsorted(ticks, begin, side="right"))
-        after = low + int(np.searchsorted(ticks, end, side="left"))
+        first = low + int(ticks.searchsorted(begin, side="right"))
+        after = low + int(ticks.searchsorted(end, side="left"))
         if first > low and self._entries[first - 1, 1] == FOLD:  # it may reach into the window
             first -= 1
-        for tick, part, code, position in self._entries[first:after].tolist():
-            if part == FOLD:
-                yield from self._repeat(code, tick, begin, end, later, further)
-            else:
-                yield tick + later, part, code, position + further[part]
+        for some in range(first, after, AT_ONCE):
+            for tick, part, code, position in self._entries[some : min(some + AT_ONCE, after)].tolist():
+                if part == FOLD:
+                    yield from self._repeat(code, tick, begin, end, later, further)
+                else:
+                    yield tick + later, part, code, position + further[part]
 
     def _repeat(
         self, index: int, tick: int, begin: int, end: int, later: int, further: dict[int, int]
@@ -134,8 +146,6 @@ class Unfolding:
         """Those of the repetitions of a fold that is written at `tick`."""
         fold: Fold = self.log.folds[index]
         low, high = self._stretches[index]
-        if low == high:
-            return
         one = max(1, (begin - tick) // fold.period + 1)
         two = min(fold.count, (end - 1 - tick) // fold.period + 1)
         for time in range(one, two + 1):

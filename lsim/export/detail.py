@@ -1,0 +1,98 @@
+"""A window that has too many intervals to show each: stretches of a part's time, with exact sums, and binned shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
+
+from attrs import frozen
+
+from lsim.export.rows import Window
+from lsim.kernel.labels import Kind
+from lsim.results.intervals import Unfolding
+from lsim.results.running import RunningSum, running_ticks
+
+RETIRE = "retire"
+
+
+@frozen
+class Stretch:
+    """What a part did in [begin, end). `operator`: which one it worked on, None between two of them. `busy`, `waiting` and
+    `idle`: ticks in such states; they sum to the length."""
+
+    begin: int
+    end: int
+    operator: str | None
+    busy: int
+    waiting: int
+    idle: int
+
+    @property
+    def share(self) -> float:
+        """Of its ticks, the busy ones."""
+        return self.busy / (self.end - self.begin)
+
+
+class Summary:
+    """Sums of one part's time in a window."""
+
+    def __init__(self, window: Window, part: int) -> None:
+        self.window, self.part = window, part
+        self._busy, self._waiting = self._running(Kind.BUSY), self._running(Kind.WAIT)
+
+    def stretches(self) -> Iterator[Stretch]:
+        """The window in stretches without gap, one for each operator: from when the part has work of it to the end of its
+        program for it; before that, one without operator in which the part is idle.
+
+        A part without a program, such as a port, has one from each retirement of an operator to the next.
+        """
+        for begin, end, operator in self._bounds():
+            begin, end = max(begin, self.window.begin), min(end, self.window.end)
+            if begin < end:
+                busy, waiting = self._busy.between(begin, end), self._waiting.between(begin, end)
+                yield Stretch(begin, end, operator, busy, waiting, end - begin - busy - waiting)
+
+    def busy_shares(self, bins: int) -> Iterator[tuple[int, float]]:
+        """(begin, busy share) of each of at most so many bins of equal length, to a tick, that make the window."""
+        begin, length = self.window.begin, self.window.end - self.window.begin
+        bins = min(bins, length)
+        edges = [begin + length * i // bins for i in range(bins + 1)]
+        sums = [self._busy.until(edge) for edge in edges]
+        for i in range(bins):
+            yield edges[i], (sums[i + 1] - sums[i]) / (edges[i + 1] - edges[i])
+
+    def _running(self, kind: Kind) -> RunningSum:
+        return running_ticks(self.window.result.log, self.part, kind)
+
+    def _bounds(self) -> Iterator[tuple[int, int, str | None]]:
+        """(begin, end, operator), over the whole run."""
+        result = self.window.result
+        own = self.part if result.timeline.ends(self.part) else None
+        records = Unfolding(result.log, (self.part,))
+        begin = 0
+        for unit, end in self._ends(result.log.parts.index(RETIRE) if own is None else own):
+            if end > self.window.begin and begin < self.window.end:
+                first = begin if own is None else self._first_work(records, begin, end)
+                yield begin, first, None
+                yield first, end, result.plan.units[unit].operators[-1].name
+            begin = end
+        yield begin, result.ticks, None
+
+    def _ends(self, part: int) -> Iterator[tuple[int, int]]:
+        """(unit, tick at which the part has done it) of each unit that is work for the part."""
+        before = 0
+        for unit, done in enumerate(self.window.result.timeline.ends(part)):
+            if done > before:
+                yield unit, self.window.result.log.when(part, done)
+            before = done
+
+    def _first_work(self, records: Unfolding, begin: int, end: int) -> int:
+        """The first tick in [begin, end) in which the part is not idle; `end` if it is idle in all."""
+        labels = self.window.result.log.labels
+        tick: int
+        for tick, found in groupby(records.records(begin - 1, end), itemgetter(0)):
+            *_, (_, _, code, _) = found
+            if labels[code].kind is not Kind.IDLE:
+                return tick
+        return end

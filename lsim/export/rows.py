@@ -1,0 +1,120 @@
+"""What every exporter writes: an interval of a part as a row, and what the file is an export of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from attrs import field, frozen
+
+from lsim.errors import InputError
+from lsim.results.intervals import check_window, intervals
+from lsim.results.result import Result
+from lsim.results.running import RunningSum, running_records
+from lsim.results.timeline import State
+from lsim.units import ticks_as_time
+
+MOST_ROWS = 5_000_000
+
+
+class Row(NamedTuple):
+    """A part in one state for the ticks [begin, end).
+
+    `state`, `cause`, `waits_for`, `operator`: see `lsim.results.timeline.State`. `block`: how many items of its program
+    the part has done of that operator: blocks of a core, transfers of a DMA, pieces of a DPU lane.
+    """
+
+    part: str
+    begin: int
+    end: int
+    ticks: int
+    state: str
+    cause: str | None
+    waits_for: str | None
+    operator: str | None
+    block: int | None
+
+
+@frozen(eq=False)
+class Window:
+    """The ticks [begin, end) of some parts (their ranks) of a run."""
+
+    result: Result = field(repr=False)
+    begin: int
+    end: int
+    parts: tuple[int, ...]
+
+    @classmethod
+    def of(cls, result: Result, begin: int, end: int, names: Sequence[str] = ()) -> Window:
+        """That of the parts of these names, all if there are none. Raises InputError for ticks that are not in the run."""
+        check_window(begin, end, result.ticks)
+        known = result.log.parts
+        return cls(result, begin, end, tuple(i for i, name in enumerate(known) if not names or name in names))
+
+    def count(self) -> int:
+        """The intervals of the window, those in which no time passes included."""
+        return self._count(self._records(), self.end)
+
+    def check_count(self, most: int = MOST_ROWS) -> None:
+        """Raises InputError for a window of more intervals; it names the longest one from the same tick that has fewer."""
+        records = self._records()
+        count = self._count(records, self.end)
+        if count <= most:
+            return
+        low, high = self.begin, self.end
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self._count(records, middle) <= most else (low, middle)
+        raise InputError(
+            f"{count:,} intervals are more than the {most:,} that a file may have; "
+            f"take fewer parts, or a window of at most {low - self.begin:,} ticks here: {self.begin}:{low}",
+            place="--window",
+        )
+
+    def _records(self) -> RunningSum:
+        return running_records(self.result.log, self.parts)
+
+    def _count(self, records: RunningSum, end: int) -> int:
+        return len(self.parts) + records.between(self.begin, end - 1)
+
+    def rows(self) -> Iterator[Row]:
+        """Every interval, in the order of their ends."""
+        teller, names = Teller(self.result), self.result.log.parts
+        for part, begin, end, code, position in intervals(self.result.log, self.parts, self.begin, self.end):
+            state, block = teller.tell(part, code, position)
+            yield Row(
+                names[part], begin, end, end - begin,
+                state.state, state.cause, state.waits_for, state.operator, block,
+            )  # fmt: skip
+
+    def about(self) -> dict[str, str]:
+        """What the window is of: the inputs with their digests, the clock, the ticks."""
+        from lsim import __version__
+
+        result = self.result
+        return {
+            "lsim": __version__,
+            "trace": f"{result.trace.name}, sha256 {result.trace.sha256}",
+            "arch": f"{result.arch.name}, sha256 {result.arch.sha256}",
+            "options": json.dumps(result.options, sort_keys=True),
+            "tick": f"{ticks_as_time(1, result.arch.core.clock)}, a cycle of the photonic clock",
+            "window": f"[{self.begin}, {self.end}) of {result.ticks} ticks",
+        }
+
+
+class Teller:
+    """Tells states of the log as `Timeline.state` does, each kind of them once."""
+
+    def __init__(self, result: Result) -> None:
+        self._timeline = result.timeline
+        self._known: dict[tuple[int, int, int], State] = {}
+
+    def tell(self, part: int, code: int, position: int) -> tuple[State, int | None]:
+        """The state of a part, and the items that it has done of its operator."""
+        place = self._timeline.place(part, position)
+        unit, done = place or (-1, 0)
+        state = self._known.get((part, code, unit))
+        if state is None:
+            state = self._known[part, code, unit] = self._timeline.state(part, code, position)
+        return state, None if state.operator is None else done
