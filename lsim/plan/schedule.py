@@ -239,7 +239,8 @@ class _Planner:
             before = ends[name][first - 1] if first else 0
             made[first][name] = merged.program
             made[second].pop(name, None)
-            ends[name][first] = before + merged.first_ends
+            # the units between have no work for this process: for it they end where the first does
+            ends[name][first:second] = [before + merged.first_ends] * (second - first)
 
     # -- the controller --------------------------------------------------------------------------------------------
     def _add_control(

@@ -55,8 +55,7 @@ def test_is_each_operator_s_end_where_its_program_is(deps: Deps) -> None:
     for process, program in p.programs.items():
         assert max(p.ends[process]) == program.size
         assert all(0 <= end <= program.size for end in p.ends[process])
-        if deps is Deps.BARRIER:
-            assert list(p.ends[process]) == sorted(p.ends[process])
+        assert list(p.ends[process]) == sorted(p.ends[process])
 
 
 # -- units -------------------------------------------------------------------------------------------------------------
