@@ -35,15 +35,15 @@ class Counter:
 
 
 def write_perfetto(
-    window: Window, path: Path, counters: Iterable[Counter] = (), most: int = MOST_SLICES
+    window: Window, path: Path, counters: Iterable[Counter] = (), most: int | None = None
 ) -> Mapping[str, str]:
     """Writes a trace and answers what it says of itself.
 
-    A window of at most so many intervals is shown interval by interval, any other in one slice for each operator that a
+    A window of at most so many intervals (`MOST_SLICES`) is shown interval by interval, any other in one slice for each operator that a
     part works on (`lsim.export.detail`). Raises InputError for a file that cannot be written, and without the package that
     has the schema.
     """
-    count = window.count()
+    count, most = window.count(), MOST_SLICES if most is None else most
     with new_file(path) as file:
         packets = Packets(file)
         about_track = packets.track("about this trace")

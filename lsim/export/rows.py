@@ -56,8 +56,9 @@ class Window:
         """The intervals of the window, those in which no time passes included."""
         return self._count(self._records(), self.end)
 
-    def check_count(self, most: int = MOST_ROWS) -> None:
-        """Raises InputError for a window of more intervals; it names the longest one from the same tick that has fewer."""
+    def check_count(self, most: int | None = None) -> None:
+        """Raises InputError for a window of more intervals than that (`MOST_ROWS`); it names the longest one from the same tick that has fewer."""
+        most = MOST_ROWS if most is None else most
         records = self._records()
         count = self._count(records, self.end)
         if count <= most:

@@ -16,7 +16,6 @@ from lsim.errors import InputError
 from lsim.kernel.log import FOLD, Fold
 from lsim.results.folded import FoldedLog, Ints
 
-
 AT_ONCE = 256  # entries taken out of their array: few, since who asks may want only the first
 
 

@@ -19,7 +19,7 @@ from lsim.results.intervals import Interval, changes, intervals
 from lsim.trace import Trace
 
 RUNS = settings(
-    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 
 

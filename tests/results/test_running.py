@@ -15,7 +15,7 @@ from lsim.trace import Trace
 
 
 @settings(
-    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 @given(traces(layers=6), machines(groups=("1", "2")), st.sampled_from(Kind), st.data())
 def test_are_ticks_and_records_up_to_a_tick_those_of_the_unfolded_run(
