@@ -39,8 +39,8 @@ def write_perfetto(
 ) -> Mapping[str, str]:
     """Writes a trace and answers what it says of itself.
 
-    A window of at most so many intervals (`MOST_SLICES`) is shown interval by interval, any other in one slice for each operator that a
-    part works on (`lsim.export.detail`). Raises InputError for a file that cannot be written, and without the package that
+    A window of at most so many intervals (`MOST_SLICES`) is shown interval by interval, any other in one slice for each
+    operator that a part works on (`lsim.export.detail`). Raises InputError for a file that cannot be written, and without the package that
     has the schema.
     """
     count, most = window.count(), MOST_SLICES if most is None else most
@@ -56,7 +56,7 @@ def write_perfetto(
         )
         for counter in counters:
             _write_counter(counter, packets, None if counter.part is None else tracks[counter.part])
-        about = {**window.about(), "time": _time(window), "detail": _detail(count, slices)}
+        about = {**window.about(), "time": _time(window), "detail": _detail(count, slices, most)}
         packets.attributes(about)
         packets.begin(about_track, window.begin, "1 ns shown = 1 tick", "about", about)
         packets.end(about_track, window.end)
@@ -149,11 +149,11 @@ def _time(window: Window) -> str:
     return f"1 ns shown = 1 tick = {tick}: Perfetto's clocks count whole nanoseconds, and no tick is rounded"
 
 
-def _detail(count: int, slices: int) -> str:
+def _detail(count: int, slices: int, most: int) -> str:
     bins = f"counters are means of {BINS} bins of the window"
     if not slices:
         return f"a slice for each interval of each part; {bins}"
     return (
         f"{count:,} intervals are merged into {slices:,} slices, one for each operator that a part works on, "
-        f"with exact sums; {bins}. A shorter window shows each interval"
+        f"with exact sums; {bins}. A window of at most {most:,} intervals shows each"
     )
