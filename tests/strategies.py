@@ -8,9 +8,16 @@ from math import prod
 from typing import NamedTuple
 
 from attrs import define, field
+from hypothesis import assume, reject
 from hypothesis import strategies as st
+from pytest import MonkeyPatch
+from small import attention, machine
 
+from lsim import simulate
 from lsim.arch import IDEALS, Arch, load_arch
+from lsim.errors import InputError
+from lsim.kernel import fold, program
+from lsim.results.result import Result
 from lsim.trace import Kind, Operator, Role, Tensor, Trace
 
 ELEMENT_WISE = (Kind.ACTIVATION, Kind.RESIDUAL, Kind.MULTIPLY, Kind.ROTARY)
@@ -267,3 +274,52 @@ def machines(draw: st.DrawFn, groups: tuple[str, ...] = ("1",)) -> Machine:
             settings[f"{side}_sram.slot"] = "40 B"
     ideal = draw(st.sets(st.sampled_from(sorted(IDEALS)), max_size=2)) if draw(st.booleans()) else set()
     return Machine(settings, frozenset(ideal))
+
+
+OPTIONS = st.fixed_dictionaries(
+    {
+        "mapping": st.sampled_from(["lockstep", "head-parallel"]),
+        "deps": st.sampled_from(["barrier", "chunked"]),
+        "step": st.sampled_from(["block", "block", "shot"]),
+    }
+)
+MOST = 60_000  # ticks of a run that is looked at tick by tick
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> Result:
+    """The result of a run of 1 to `MOST` ticks, folded wherever it can be; about half of them with folds of folds."""
+    options = draw(OPTIONS)
+    if draw(st.booleans()):
+        work, arch = _repeating(draw)
+    else:
+        work, arch = draw(traces(layers=6, size=20)), draw(machines(groups=("1", "2", "4"))).arch
+    with MonkeyPatch.context() as patch:
+        patch.setattr(program, "WORTH_FOLDING", 2)
+        patch.setattr(fold, "WORTH_AN_ANCHOR", 1)
+        try:
+            result = simulate(work, arch, **options)
+        except InputError:
+            reject()
+    assume(0 < result.ticks <= MOST)
+    return result
+
+
+def _repeating(draw: st.DrawFn) -> tuple[Trace, Arch]:
+    """Attention blocks on a machine with room for them: layers, heads and row passes that settle."""
+    size = {name: draw(st.integers(*bounds)) for name, bounds in _REPEATING_SIZES.items()}
+    settings = {name: draw(st.sampled_from(values)) for name, values in _REPEATING_SETTINGS.items()}
+    return attention(**size), machine(global_sram__capacity="64 KiB", **settings)
+
+
+_REPEATING_SIZES = {"tokens": (8, 20), "heads": (2, 4), "size": (2, 5), "blocks": (1, 4)}
+_REPEATING_SETTINGS = {
+    "broadcast__groups": ["1", "2"],
+    "core__cores": ["1", "2"],
+    "global_sram__groups": ["1", "2"],
+    "global_sram__ports": ["1", "2"],
+    "hbm__channels": ["1", "3"],
+    "encoder__sample_rate": ["1 GHz", "500 MHz"],
+    "readout__conversion": ["0 ticks", "3 ticks", "7 ticks"],
+    "readout__integrate": ["1", "3"],
+}

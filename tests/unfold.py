@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+import numpy as np
+from numpy.typing import NDArray
 
 from lsim.kernel.labels import Cause, Kind, Label
 from lsim.kernel.log import CUT, FOLD
 from lsim.results.result import Result
 
 Interval = tuple[int, int, str]
+Ticks = NDArray[np.int64]
 
 
 def intervals(result: Result) -> dict[str, list[Interval]]:
@@ -89,26 +91,26 @@ def _joined(pieces: list[Interval]) -> list[Interval]:
     return joined
 
 
-def codes(result: Result, part: int) -> list[int]:
-    """What a part does at every tick of the run, as the code of its label."""
-    changes = [(0, result.log.initial[part]), *_changes(result, part), (result.ticks, 0)]
-    return [code for (start, code), (end, _) in pairwise(changes) for _ in range(start, end)]
+def codes(result: Result) -> Ticks:
+    """(part, tick): what every part does at every tick of the run, as the code of its label."""
+    t, rows = result.log, []
+    for part in range(len(t.parts)):
+        changes = [(0, t.initial[part]), *_changes(result, part)]
+        starts = np.array([tick for tick, _ in changes] + [t.end])
+        rows.append(np.repeat([code for _, code in changes], np.diff(starts)))
+    return np.array(rows)
 
 
-def columns(result: Result) -> dict[str, list[str]]:
+def columns(result: Result) -> dict[str, NDArray[np.str_]]:
     """Part → at every tick busy, idle, or the root cause that it waits for, found by asking one part after another."""
-    t = result.log
-    everyone = [codes(result, part) for part in range(len(t.parts))]
-
-    def root(part: int, tick: int) -> str:
-        label = t.labels[everyone[part][tick]]
-        while label.kind is not Kind.BUSY and label.target is not None:
-            label = t.labels[everyone[label.target][tick]]
-        within_block = label.pattern and label.cause is not Cause.RELOAD
-        return Cause.COMPUTE.value if within_block else str(label.cause)
-
-    def column(part: int, tick: int) -> str:
-        kind = t.labels[everyone[part][tick]].kind
-        return root(part, tick) if kind is Kind.WAIT else kind.name.lower()
-
-    return {name: [column(p, tick) for tick in range(t.end)] for p, name in enumerate(t.parts)}
+    labels, now = result.log.labels, codes(result)
+    waits = np.array([label.kind is not Kind.BUSY and label.target is not None for label in labels])
+    target = np.array([label.target or 0 for label in labels])
+    in_block = [label.pattern and label.cause is not Cause.RELOAD for label in labels]
+    cause = np.array([Cause.COMPUTE.value if b else str(x.cause) for b, x in zip(in_block, labels, strict=True)])
+    kind = np.array([label.kind.name.lower() for label in labels])
+    root, ticks = now, np.arange(result.ticks)
+    while waits[root].any():
+        root = np.where(waits[root], now[target[root], ticks], root)
+    found = np.where(kind[now] == "wait", cause[root], kind[now])
+    return dict(zip(result.log.parts, found, strict=True))
