@@ -283,7 +283,7 @@ OPTIONS = st.fixed_dictionaries(
         "step": st.sampled_from(["block", "block", "shot"]),
     }
 )
-MOST = 60_000  # ticks of a run that is looked at tick by tick
+MOST = 20_000  # ticks of a run that is looked at tick by tick
 
 
 @st.composite
@@ -312,7 +312,7 @@ def _repeating(draw: st.DrawFn) -> tuple[Trace, Arch]:
     return attention(**size), machine(global_sram__capacity="64 KiB", **settings)
 
 
-_REPEATING_SIZES = {"tokens": (8, 20), "heads": (2, 4), "size": (2, 5), "blocks": (1, 4)}
+_REPEATING_SIZES = {"tokens": (8, 16), "heads": (2, 4), "size": (2, 5), "blocks": (1, 3)}
 _REPEATING_SETTINGS = {
     "broadcast__groups": ["1", "2"],
     "core__cores": ["1", "2"],

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 from lsim.kernel.labels import Cause, Kind, Label
 from lsim.kernel.log import CUT, FOLD
+from lsim.results.folded import FoldedLog
 from lsim.results.result import Result
 
 Interval = tuple[int, int, str]
@@ -39,20 +42,27 @@ def busy_intervals(result: Result) -> dict[str, list[tuple[int, int]]]:
 
 def records(result: Result, part: int) -> list[tuple[int, int, int]]:
     """Every record of a part, folds undone: (tick, code, items of its program done)."""
-    entries, folds = result.log.entries.tolist(), result.log.folds
-    found: list[tuple[int, int, int]] = []
+    return _records(result.log)[part]
 
-    def emit(low: int, high: int, later: int, further: int) -> None:
+
+@lru_cache(maxsize=2)
+def _records(log: FoldedLog) -> list[list[tuple[int, int, int]]]:
+    entries, folds = log.entries.tolist(), log.folds
+    found: list[list[tuple[int, int, int]]] = [[] for _ in log.parts]
+    still = [0] * len(log.parts)
+
+    def emit(low: int, high: int, later: int, further: list[int]) -> None:
         for i in range(low, high):
             tick, who, code, position = entries[i]
             if who == FOLD:
                 fold = folds[code]
                 for k in range(1, fold.count + 1):
-                    emit(fold.first, fold.last, later + fold.later(k), further + fold.further(part, k))
-            elif who != CUT and who == part:
-                found.append((tick + later, code, position + further))
+                    moved = [fold.further(part, k) + more for part, more in enumerate(further)]
+                    emit(fold.first, fold.last, later + fold.later(k), moved)
+            elif who != CUT:
+                found[who].append((tick + later, code, position + further[who]))
 
-    emit(0, len(entries), 0, 0)
+    emit(0, len(entries), 0, still)
     return found
 
 

@@ -61,3 +61,14 @@ class Pattern:
                 yield Cause.COMPUTE, 1
             if ticks > shots * self.feed:
                 yield Cause.ADC, ticks - shots * self.feed
+
+    def cause_at(self, tick: int) -> Cause:
+        """What a tick of the block is spent on, 0 <= tick < `ticks`."""
+        size = min(self.integrate, self.steps)
+        first, group = max(size * self.feed, self.carry), max(self.integrate * self.feed, self.conversion)
+        if tick >= first:
+            done, tick = divmod(tick - first, group)
+            size = min(self.integrate, self.steps - size - done * self.integrate)
+        if tick >= size * self.feed:
+            return Cause.ADC
+        return Cause.COMPUTE if (tick + 1) % self.feed == 0 else Cause.FEED

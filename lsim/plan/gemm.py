@@ -43,17 +43,17 @@ class GemmTask:
 
 def gemm_programs(task: GemmTask, arch: Arch, builder: Builder) -> dict[str, Program]:
     """Process (without the group's prefix) → program. Processes with nothing to do are left out."""
-    maker = _Maker(task, arch, builder)
+    maker = GemmLoops(task, arch, builder)
     return {name: maker.walk(body) for name, body in maker.bodies().items()}
 
 
 def gemm_passes(task: GemmTask, arch: Arch, builder: Builder) -> dict[str, list[tuple[int, Program]]]:
     """The same pass by pass: process → (count, program of a row pass). For operators of one outer panel."""
-    maker = _Maker(task, arch, builder)
+    maker = GemmLoops(task, arch, builder)
     return {name: maker.walk_passes(body) for name, body in maker.bodies().items()}
 
 
-class _Maker(Loops):
+class GemmLoops(Loops):
     """The bodies of the loops, one for each process."""
 
     def __init__(self, task: GemmTask, arch: Arch, builder: Builder) -> None:
@@ -74,6 +74,16 @@ class _Maker(Loops):
             "drain": self.drains,
             **({"dma.out": self.out_pieces} if places.copied else {}),
         }
+
+    def named(self, process: str, counters: dict[str, int], place: Place, index: int) -> dict[str, int]:
+        """The counters, with those of an inner panel's loops."""
+        if process == "m1":
+            return {**counters, "chunk": index}
+        if process != "core":
+            return counters
+        chunk, block = divmod(index, place.blocks)
+        block += counters["outer_panel"] * self.t.outer[0] + counters["inner_panel"] * self.t.inner
+        return {**counters, "chunk": chunk, "column_block": block}
 
     # -- sizes -----------------------------------------------------------------------------------------------------
     def gathers(self, depth: int) -> tuple[int, int]:

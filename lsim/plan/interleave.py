@@ -6,62 +6,11 @@ follow those of the first `lag` passes behind. Every process of the tile group t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from attrs import frozen
-
-from lsim.kernel.program import Builder, Program
 from lsim.plan.edges import Edges
 from lsim.plan.residency import Residency, reads_hbm
 from lsim.plan.units import Unit
-
-Passes = Sequence[tuple[int, Program]]
-
-
-@frozen
-class Merged:
-    """Two operators' programs of one process as one; `first_ends`: the position at which the first operator is done."""
-
-    program: Program
-    first_ends: int
-
-
-def interleave(first: Passes, second: Passes, lag: int, builder: Builder) -> Merged:
-    """The passes of `first` and of `second`, as many, the second `lag` passes behind; either may have nothing to do in some."""
-    passes = sum(count for count, _ in first)
-    head = min(lag + 1, passes)
-    parts = [builder.repeat(count, program) for count, program in _taken(first, 0, head)]
-    pairs = list(_zipped(_taken(second, 0, passes - head), _taken(first, head, passes)))
-    parts += [builder.repeat(count, builder.seq(s, f)) for count, s, f in pairs]
-    done = sum(part.size for part in parts)
-    parts += [builder.repeat(count, program) for count, program in _taken(second, passes - head, passes)]
-    return Merged(builder.seq(*parts), done)
-
-
-def _taken(passes: Passes, low: int, high: int) -> Iterator[tuple[int, Program]]:
-    """The passes from `low` to `high`."""
-    at = 0
-    for count, program in passes:
-        begin, end = max(low, at), min(high, at + count)
-        if begin < end:
-            yield end - begin, program
-        at += count
-
-
-def _zipped(
-    one: Iterator[tuple[int, Program]], other: Iterator[tuple[int, Program]]
-) -> Iterator[tuple[int, Program, Program]]:
-    """(count, pass of one, pass of the other), of two rows of equal length."""
-    others = list(other)
-    for count, program in one:
-        while count:
-            theirs, partner = others[0]
-            both = min(count, theirs)
-            yield both, program, partner
-            count -= both
-            others[0] = (theirs - both, partner)
-            if both == theirs:
-                others.pop(0)
 
 
 def chains(units: Sequence[Unit], edges: Edges, residency: Residency, window: int) -> list[tuple[int, int]]:

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from lsim.kernel.program import Builder, Program
 from lsim.plan.tiling import Tiling
+from lsim.units import ceil_div
 
 
 @frozen
@@ -34,6 +35,27 @@ class Place:
 
 
 Body = Callable[[Place], Program]
+Ends = tuple[bool, bool]
+"""Whether something is the first, and the last, of a loop."""
+
+
+def nth(count: int, size: Callable[[bool, bool], int], index: int) -> tuple[int, Ends, int]:
+    """The iteration of a loop that an item is in: its number, whether it is the first and the last, and the item's index
+    in it. `size(first, last)`: items of an iteration."""
+    begin = 0
+    while True:
+        ends = begin == 0, begin == count - 1
+        same = 1 if any(ends) else count - 2
+        items = size(*ends)
+        if index < same * items:
+            return begin + index // items, ends, index % items
+        index, begin = index - same * items, begin + same
+        assert begin < count, "no such item"
+
+
+def _ends(*loops: Ends) -> Ends:
+    """The first and the last of several loops in each other."""
+    return all(first for first, _ in loops), all(last for _, last in loops)
 
 
 class Loops:
@@ -76,26 +98,74 @@ class Loops:
                 runs.append((1, a_pass(first, last, False, True)))
         return [(count, program) for count, program in runs if count > 0]
 
+    def no_passes(self) -> list[tuple[int, Program]]:
+        """As many passes of a process that has nothing to do in them."""
+        return [(self.t.heads * self.t.passes, self.b.empty)]
+
     def inner_panels(
         self,
         body: Body,
         blocks: int,
-        outer: tuple[bool, bool],
-        ends: tuple[bool, bool],
-        passes: tuple[bool, bool],
+        outer: Ends,
+        ends: Ends,
+        passes: Ends,
     ) -> Program:
         """A row pass: `outer`, `ends`, `passes` say whether it is the first and the last of the outer panels, of all, of its panel."""
         t = self.t
-        rows = t.last_rows if passes[1] else t.rows_a_pass
         return self.b.cut(
-            blocks,
-            t.inner,
-            lambda n, f, end: body(
-                Place(
-                    rows, n, blocks, outer[1] and end, *outer, ends[0] and f, ends[1] and end, *passes, f, end
-                )
-            ),
+            blocks, t.inner, lambda n, f, end: body(self._place(n, blocks, outer, ends, passes, (f, end)))
         )
+
+    def _place(self, n: int, blocks: int, outer: Ends, ends: Ends, passes: Ends, inner: Ends) -> Place:
+        rows = self.t.last_rows if passes[1] else self.t.rows_a_pass
+        (first, last), edge = ends, outer[1] and inner[1]
+        return Place(rows, n, blocks, edge, *outer, first and inner[0], last and inner[1], *passes, *inner)
+
+    # -- where an item of `walk` stands --------------------------------------------------------------------------------
+    def locate(self, body: Body, index: int) -> tuple[dict[str, int], Place, int]:
+        """The loops' counters at an item of `walk(body)`, from 0; its inner panel; and its index among that one's items."""
+        body, t, b = cache(body), self.t, self.b
+
+        def row_pass(head: Ends, outer: Ends, at: Ends) -> Program:
+            blocks = t.outer[-1 if outer[1] else 0]
+            return self.inner_panels(body, blocks, outer, _ends(head, outer, at), at)
+
+        def panel(head: Ends, outer: Ends) -> Program:
+            return b.loop(t.passes, lambda *at: row_pass(head, outer, at))
+
+        def items(*head: bool) -> int:
+            return b.loop(len(t.outer), lambda *outer: panel((head[0], head[1]), outer)).size
+
+        head, at_head, index = nth(t.heads, items, index)
+        outer, at_outer, index = nth(len(t.outer), lambda *at: panel(at_head, at).size, index)
+        passed, at_pass, index = nth(t.passes, lambda *at: row_pass(at_head, at_outer, at).size, index)
+        counters = {"head": head, "outer_panel": outer, "row_pass": passed}
+        inner, place, index = self._locate_inner(
+            body, at_outer, _ends(at_head, at_outer, at_pass), at_pass, index
+        )
+        return {**counters, "inner_panel": inner}, place, index
+
+    def locate_in_pass(self, body: Body, number: int, index: int) -> tuple[dict[str, int], Place, int]:
+        """The same of an item of one of the passes of `walk_passes(body)`, counted over all heads."""
+        t = self.t
+        head, passed = divmod(number, t.passes)
+        at = passed == 0, passed == t.passes - 1
+        ends = number == 0, number == t.heads * t.passes - 1
+        inner, place, index = self._locate_inner(body, (True, True), ends, at, index)
+        return {"head": head, "outer_panel": 0, "row_pass": passed, "inner_panel": inner}, place, index
+
+    def _locate_inner(
+        self, body: Body, outer: Ends, ends: Ends, passes: Ends, index: int
+    ) -> tuple[int, Place, int]:
+        t, blocks = self.t, self.t.outer[-1 if outer[1] else 0]
+        count = ceil_div(blocks, t.inner)
+
+        def place(*inner: bool) -> Place:
+            n = blocks - (count - 1) * t.inner if inner[1] else t.inner
+            return self._place(n, blocks, outer, ends, passes, (inner[0], inner[1]))
+
+        found, at, index = nth(count, lambda *inner: body(place(*inner)).size, index)
+        return found, place(*at), index
 
     def chunks(self, body: Callable[[int, bool, bool], Program]) -> Program:
         """`body(depth, first, last)` for each K chunk."""

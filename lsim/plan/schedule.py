@@ -16,12 +16,13 @@ from lsim.errors import PlanError
 from lsim.kernel.program import Builder, Program, leaves
 from lsim.plan.edges import Edges, link
 from lsim.plan.gemm import GemmTask, gemm_passes, gemm_programs
-from lsim.plan.interleave import chains, interleave
+from lsim.plan.interleave import chains
 from lsim.plan.items import Drain, Edge, Issue, Piece, Retire
 from lsim.plan.mappings import Group, mapping
 from lsim.plan.orient import oriented, passes_of_signs
 from lsim.plan.residency import Residency, full_operands, plan_residency, reads_hbm
 from lsim.plan.tiling import Manner, Places, Tiling, tile_gemm
+from lsim.plan.turns import interleave
 from lsim.plan.units import Unit, fuse
 from lsim.plan.vector import VectorTask, vector_programs
 from lsim.trace import Operator, Trace
@@ -41,7 +42,9 @@ class Plan:
 
     `programs`: process → program. `ends[process][u]`: the position at which the process has done unit u. `givers`: edge →
     the process that gives its tokens. `prefetched`: weight GEMMs whose weights may be fetched from the start.
-    `tilings`: of each GEMM, by name, for its first group.
+    `tilings`: of each GEMM, by name, for its first group. `tasks[u]`: what each tile group does of unit u, by the group's
+    name; the DPU's work is under "". `turns`: of each of two units whose row passes
+    take turns, both.
     """
 
     trace: Trace
@@ -56,6 +59,8 @@ class Plan:
     prefetched: int
     tilings: Mapping[str, Tiling]
     participants: tuple[tuple[str, ...], ...]
+    tasks: Sequence[Mapping[str, GemmTask | VectorTask]]
+    turns: Mapping[int, tuple[int, int]]
 
 
 def plan(trace: Trace, arch: Arch, mapping_name: str | None = None, deps: Deps = Deps.BARRIER) -> Plan:
@@ -73,7 +78,8 @@ class _Planner:
         self.tilings: dict[str, Tiling] = {}
         self._tiled: dict[tuple[object, ...], Tiling] = {}
         self._made: dict[GemmTask | VectorTask, dict[str, Program]] = {}
-        self._tasks: dict[int, list[tuple[Group, GemmTask]]] = {}
+        self._tasks: list[dict[str, GemmTask | VectorTask]] = [{} for _ in self.units]
+        self._turns: dict[int, tuple[int, int]] = {}
 
     def plan(self) -> Plan:
         shares = [self._shares(unit) for unit in self.units]
@@ -107,6 +113,8 @@ class _Planner:
             prefetched=min(self.arch.controller.prefetch, len(weights)),
             tilings=self.tilings,
             participants=tuple(finishers),
+            tasks=self._tasks,
+            turns=self._turns,
         )
 
     # -- one unit --------------------------------------------------------------------------------------------------
@@ -167,7 +175,7 @@ class _Planner:
             m2_after=edges.handoff_needs(i, group.name, "m2"),
             hands_over=edges.handoff_gives(i, group.name),
         )
-        self._tasks.setdefault(i, []).append((group, task))
+        self._tasks[i][group.name] = task
         return self._cached(task, lambda: gemm_programs(task, self.arch, self.builder), group.ring_share)
 
     def _vector(self, i: int, unit: Unit, edges: Edges) -> dict[str, Program]:
@@ -191,6 +199,7 @@ class _Planner:
             pass_done=edges.pass_done(i),
             pass_needs=edges.pass_needs(i),
         )
+        self._tasks[i][""] = task
         return self._cached(task, lambda: vector_programs(task, self.arch, self.builder))
 
     def _cached(
@@ -224,12 +233,16 @@ class _Planner:
         self, first: int, second: int, made: Sequence[dict[str, Program]], ends: Mapping[str, list[int]]
     ) -> None:
         """Merges the programs of two GEMMs, pass by pass; the first unit holds the merged ones."""
-        one, other = self._tasks[first], self._tasks[second]
-        if len(one) != 1 or len(other) != 1 or not _same_passes(one[0][1].tiling, other[0][1].tiling):
+        tasks = [
+            task for u in (first, second) for task in self._tasks[u].values() if isinstance(task, GemmTask)
+        ]
+        if len(tasks) != 2 or not _same_passes(tasks[0].tiling, tasks[1].tiling):
             return
-        group = one[0][0]
-        passes = [gemm_passes(task, self.arch, self.builder) for _, task in (one[0], other[0])]
-        count = one[0][1].tiling.heads * one[0][1].tiling.passes
+        self._turns[first] = self._turns[second] = first, second
+        (name,) = self._tasks[first]
+        group = next(group for group in self.mapping.groups if group.name == name)
+        passes = [gemm_passes(task, self.arch, self.builder) for task in tasks]
+        count = tasks[0].tiling.heads * tasks[0].tiling.passes
         idle = [(count, self.builder.empty)]
         for kind in dict.fromkeys([*passes[0], *passes[1]]):
             name = group.part(kind)

@@ -10,6 +10,7 @@ from lsim.arch import Arch
 from lsim.errors import PlanError
 from lsim.kernel.program import Builder, Program
 from lsim.plan.items import Drain, Edge, Fill, Lanes
+from lsim.plan.loops import Ends, nth
 from lsim.plan.residency import packed
 from lsim.plan.transfers import pieces
 from lsim.plan.units import ROW_WISE
@@ -50,36 +51,63 @@ class Cut:
     first_written: bool
 
 
+Body = Callable[[Cut], Program]
+
+
 def vector_programs(task: VectorTask, arch: Arch, builder: Builder) -> dict[str, Program]:
     """Process → program. Processes with nothing to do are left out."""
-    maker = _Maker(task, arch, builder)
-    programs = {
-        "dpu.dma": maker.walk(maker.pieces_in) if task.from_hbm else builder.empty,
-        "dpu.read": maker.walk(maker.read),
-        "dpu.lanes": maker.walk(maker.lanes),
-        "dpu.write": maker.walk(maker.write),
-        "dpu.out": maker.walk(maker.pieces_out) if task.copied else builder.empty,
-    }
+    maker = VectorLoops(task, arch, builder)
+    programs = {name: maker.walk(body) for name, body in maker.bodies().items()}
     return {name: program for name, program in programs.items() if program.size}
 
 
-class _Maker:
+class VectorLoops:
+    """The loops of a vector unit, and what each process does for a piece."""
+
     def __init__(self, task: VectorTask, arch: Arch, builder: Builder) -> None:
         self.task, self.arch, self.b, self.bits = task, arch, builder, arch.operands.bits
         self.cycles = sum(getattr(arch.dpu, kind.value) for kind in task.kinds)
 
+    def bodies(self) -> dict[str, Body]:
+        """What each process that has something to do does for a piece."""
+        return {
+            **({"dpu.dma": self.pieces_in} if self.task.from_hbm else {}),
+            "dpu.read": self.read,
+            "dpu.lanes": self.lanes,
+            "dpu.write": self.write,
+            **({"dpu.out": self.pieces_out} if self.task.copied else {}),
+        }
+
     # -- how the unit is cut ---------------------------------------------------------------------------------------
-    def walk(self, body: Callable[[Cut], Program]) -> Program:
+    def walk(self, body: Body) -> Program:
         """The loops, head and row pass, around the pieces of a pass."""
-        task = self.task
-        rows = self.arch.core.tiles * self.arch.core.rows
-        cut = self.rows_of if task.kinds[0] in ROW_WISE else self.elements_of
-        return self.b.loop(
-            task.heads,
-            lambda fh, lh: self.b.cut(task.rows, rows, lambda n, f, end: cut(n, body, fh and f, lh and end)),
+        return self.b.loop(self.task.heads, lambda *head: self.passes(body, head))
+
+    def passes(self, body: Body, head: Ends) -> Program:
+        return self.b.cut(
+            self.task.rows, self.rows, lambda n, *at: self.row_pass(body, n, head, (at[0], at[1]))
         )
 
-    def elements_of(self, rows: int, body: Callable[[Cut], Program], first: bool, last: bool) -> Program:
+    def row_pass(self, body: Body, rows: int, head: Ends, at: Ends) -> Program:
+        cut = self.rows_of if self.task.kinds[0] in ROW_WISE else self.elements_of
+        return cut(rows, body, head[0] and at[0], head[1] and at[1])
+
+    @property
+    def rows(self) -> int:
+        """Rows of a pass."""
+        return self.arch.core.tiles * self.arch.core.rows
+
+    def locate(self, body: Body, index: int) -> dict[str, int]:
+        """Head and row pass of an item of `walk(body)`."""
+        count = ceil_div(self.task.rows, self.rows)
+        last = self.task.rows - (count - 1) * self.rows
+        head, ends, index = nth(self.task.heads, lambda *at: self.passes(body, at).size, index)
+        number, _, _ = nth(
+            count, lambda *at: self.row_pass(body, last if at[1] else self.rows, ends, at).size, index
+        )
+        return {"head": head, "row_pass": number}
+
+    def elements_of(self, rows: int, body: Body, first: bool, last: bool) -> Program:
         size = self._fit()
         return self.b.cut(
             rows * self.task.columns,
@@ -87,7 +115,7 @@ class _Maker:
             lambda n, f, end: body(Cut(n, True, f, end, first and f, last and end, first and f)),
         )
 
-    def rows_of(self, rows: int, body: Callable[[Cut], Program], first: bool, last: bool) -> Program:
+    def rows_of(self, rows: int, body: Body, first: bool, last: bool) -> Program:
         fit = self.arch.dpu.slot // (self._inputs() * packed(self.task.columns, self.bits))
         if not fit:
             return self.b.loop(rows, lambda f, end: self.sweeps(body, f, end, first and f, last and end))
@@ -98,9 +126,7 @@ class _Maker:
             lambda n, f, end: body(Cut(n * columns, True, f, end, first and f, last and end, first and f)),
         )
 
-    def sweeps(
-        self, body: Callable[[Cut], Program], starts: bool, ends: bool, first: bool, last: bool
-    ) -> Program:
+    def sweeps(self, body: Body, starts: bool, ends: bool, first: bool, last: bool) -> Program:
         """A row too long for a slot: all its segments for the row's statistic, then all again for the result."""
         columns, size = self.task.columns, self._fit()
         statistic = self.b.cut(

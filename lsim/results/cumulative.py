@@ -7,19 +7,20 @@ level further in. All ticks go down the levels together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
 
-from lsim.kernel.log import FOLD
 from lsim.results.folded import FoldedLog, Ints
 
 
 class Measure(Protocol):
     """Quantities that come with time, as columns: ticks in a state, shots."""
 
-    width: int
+    @property
+    def width(self) -> int:
+        """How many columns."""
+        ...
 
     def between(self, rows: Ints) -> Ints:
         """(len(rows) − 1, width): what the entries from each row up to the next bring, folds aside; rows ascend."""
@@ -32,38 +33,15 @@ class Measure(Protocol):
 
 def cumulative(log: FoldedLog, ticks: Ints, measure: Measure) -> Ints:
     """(len(ticks), width): what a measure has come to before each tick, 0 <= tick <= the run's end."""
-    levels = list(_levels(log, ticks))
-    rows, inner = levels.pop()
-    before = _Before(log, measure, [row for low, high, *_ in levels for row in (low, high)])
-    sums = measure.within(rows, inner)
-    for low, high, fold, times, here in levels:
-        repeated = before.stretches[fold] * times[:, None] if len(log.folds) else 0
-        sums[here] += before(high) - before(low) + repeated
+    levels = log.levels(ticks)
+    before = _Before(log, measure, [row for level in levels for row in (level.first, level.row)])
+    sums = np.zeros((len(ticks), measure.width), dtype=np.int64)
+    for level in levels:
+        sums[level.which] += before(level.row) - before(level.first)
+        deeper = level.fold >= 0
+        sums[level.which[deeper]] += before.stretches[level.fold[deeper]] * level.times[deeper, None]
+        sums[level.which[~deeper]] += measure.within(level.row[~deeper], level.ticks[~deeper])
     return sums
-
-
-def _levels(log: FoldedLog, ticks: Ints) -> Iterator[tuple[Ints, ...]]:
-    """For each level: rows at which the stretch begins and the tick's entry stands, the fold that this is and the whole
-    repetitions of it before the tick (0 where it is none), and which of the ticks go as deep. Last, the innermost entries
-    and the ticks into their stretches."""
-    starts, folds = log.entries[:, 0], _fold_table(log)
-    here, tick = np.arange(len(ticks)), ticks.copy()
-    low, rows, inner = np.zeros_like(ticks), np.zeros_like(ticks), np.zeros_like(ticks)
-    while len(here):
-        row = np.searchsorted(starts, tick, side="right") - 1
-        rows[here], inner[here] = row, tick - starts[row]
-        deeper = log.entries[row, 1] == FOLD
-        fold = np.where(deeper, log.entries[row, 2], 0)
-        first, period, shift = folds[:, fold]
-        times = np.where(deeper, (tick - starts[row]) // period, 0)
-        yield low, row, fold, times, here
-        tick, low, here = (tick - shift - times * period)[deeper], first[deeper], here[deeper]
-    yield rows, inner
-
-
-def _fold_table(log: FoldedLog) -> Ints:
-    """First entry, period and shift of each fold; a row that divides by nothing if there is none."""
-    return np.array([(f.first, f.period, f.shift) for f in log.folds] or [(0, 1, 0)], dtype=np.int64).T
 
 
 class _Before:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterator
 from functools import cached_property
-from heapq import heappop, heappush
+from heapq import heappop, heappush, merge
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +23,33 @@ Ints = NDArray[np.int64]
 
 
 @frozen(eq=False)
+class Level:
+    """Of ticks that lie in stretches of entries which begin with `first`: the entry `row` that each lies behind, and by how many `ticks`.
+
+    `which`: the places of these ticks among all. `fold`: the fold that `row` is, −1 for none; `times`: its whole repetitions
+    before the tick.
+    """
+
+    which: Ints
+    first: Ints
+    row: Ints
+    ticks: Ints
+    fold: Ints
+    times: Ints
+
+
+@frozen
+class Moment:
+    """The machine at a tick: the entry it lies behind, in whichever repetition, and by how many ticks; for each part, in
+    rank order, its state (code) and the items of its program that it has done."""
+
+    row: int
+    inner: int
+    codes: tuple[int, ...]
+    positions: tuple[int, ...]
+
+
+@frozen(eq=False)
 class FoldedLog:
     """Every state of every part at every tick, folded.
 
@@ -28,13 +57,14 @@ class FoldedLog:
     `initial`: the code each part begins with. `end`: the last tick.
     """
 
-    entries: Ints
-    folds: tuple[Fold, ...]
+    entries: Ints = field(repr=False)
+    folds: tuple[Fold, ...] = field(repr=False)
     parts: tuple[str, ...]
-    labels: tuple[Label, ...]
-    initial: tuple[int, ...]
+    labels: tuple[Label, ...] = field(repr=False)
+    initial: tuple[int, ...] = field(repr=False)
     end: int
     _rows: dict[int, Ints] = field(factory=dict, init=False)
+    _active: dict[int, list[int]] = field(factory=dict, init=False)
 
     @classmethod
     def of(cls, env: Environment, initial: list[int]) -> FoldedLog:
@@ -94,30 +124,35 @@ class FoldedLog:
         codes = np.concatenate(([self.initial[part]], self.entries[own, 2]))
         return codes[np.searchsorted(own, rows, side="right")]
 
-    def at(self, tick: int) -> tuple[Ints, Ints]:
-        """The state (code) of every part at a tick and the items of its program that it has done."""
-        row, shifts = self._locate(tick)
-        codes = np.array([self._code_at(part, row) for part in range(len(self.parts))])
-        positions = np.array([self._position_at(part, row, shifts) for part in range(len(self.parts))])
-        return codes, positions
+    def levels(self, ticks: Ints) -> list[Level]:
+        """Where ticks of the run lie, from the whole log down into the folds: see `Level`."""
+        starts, found = self.entries[:, 0], []
+        which, first = np.arange(len(ticks)), np.zeros_like(ticks)
+        while len(which):
+            row = np.searchsorted(starts, ticks, side="right") - 1
+            fold = np.where(self.entries[row, 1] == FOLD, self.entries[row, 2], -1)
+            begin, period, shift = self._fold_numbers[:, fold]
+            inner = ticks - starts[row]
+            times = np.where(fold >= 0, inner // period, 0)
+            found.append(Level(which, first, row, inner, fold, times))
+            deeper = fold >= 0
+            ticks = (ticks - shift - times * period)[deeper]
+            which, first = which[deeper], begin[deeper]
+        return found
 
-    def _locate(self, tick: int) -> tuple[int, list[tuple[Fold, int]]]:
-        """The last entry at or before a tick, and the repetitions (fold, which time) it was found in, outermost first."""
-        low, high, shifts = 0, len(self.entries), []  # type: tuple[int, int, list[tuple[Fold, int]]]
-        while True:
-            row = low + int(np.searchsorted(self.entries[low:high, 0], tick, side="right")) - 1
-            if self.entries[row, 1] != FOLD:
-                return row, shifts
-            fold = self.folds[int(self.entries[row, 2])]
-            time = (tick - int(self.entries[row, 0])) // fold.period + 1
-            shifts.append((fold, time))
-            tick -= fold.later(time)
-            low, high = fold.first, fold.last
+    @cached_property
+    def _fold_numbers(self) -> Ints:
+        """First entry, period and shift of each fold; last a column for none."""
+        return np.array([*((f.first, f.period, f.shift) for f in self.folds), (0, 1, 0)], dtype=np.int64).T
 
-    def _code_at(self, part: int, row: int) -> int:
-        rows = self.rows(part)
-        at = int(np.searchsorted(rows, row, side="right")) - 1
-        return int(self.entries[rows[at], 2]) if at >= 0 else self.initial[part]
+    def at(self, tick: int) -> Moment:
+        """What every part does at a tick, once all of that tick has happened."""
+        levels = self.levels(np.array([tick]))
+        row, inner = int(levels[-1].row[0]), int(levels[-1].ticks[0])
+        shifts = [(self.folds[level.fold[0]], int(level.times[0]) + 1) for level in levels[:-1]]
+        parts = range(len(self.parts))
+        codes = tuple(int(self.codes_at(part, np.array([row]))[0]) for part in parts)
+        return Moment(row, inner, codes, tuple(self._position_at(part, row, shifts) for part in parts))
 
     def _position_at(self, part: int, row: int, shifts: list[tuple[Fold, int]]) -> int:
         rows = self.rows(part)
@@ -129,6 +164,44 @@ class FoldedLog:
             fold = self.folds[int(self.entries[folds[-1], 2])]
             position = self._reach(part, fold.first, fold.last) + fold.further(part, fold.count)
         return position + sum(fold.further(part, time) for fold, time in shifts)
+
+    def active_folds(self, part: int) -> list[int]:
+        """The folds whose stretch has records of a part, by number."""
+        known = self._active.get(part)
+        if known is None:
+            ends = [(fold.first, fold.last) for fold in self.folds]
+            known = self._active[part] = []
+            for i, (a, b) in enumerate(np.searchsorted(self.rows(part), ends).tolist() if ends else []):
+                inner = bisect_left(known, np.searchsorted(self.fold_rows, ends[i][0]))
+                if a < b or (inner < len(known) and self.fold_rows[known[inner]] < ends[i][1]):
+                    known.append(i)
+        return known
+
+    def records(self, part: int, begin: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """The records of a part in [begin, end), folds undone: (tick, code, items of its program done)."""
+        return self._records(part, (0, len(self.entries)), (begin, end), 0, 0)
+
+    def _records(
+        self, part: int, stretch: tuple[int, int], window: tuple[int, int], later: int, further: int
+    ) -> Iterator[tuple[int, int, int]]:
+        """Those of a stretch of entries in a window as it is written, which happened `later` and `further`."""
+        low, high = np.clip(np.searchsorted(self.entries[:, 0], window), *stretch)
+        if low > stretch[0] and self.entries[low - 1, 1] == FOLD:  # its repetitions reach into the window
+            low -= 1
+        own, active = self.rows(part), self.fold_rows[self.active_folds(part)]
+        inside = (rows[slice(*np.searchsorted(rows, (low, high)))].tolist() for rows in (own, active))
+        for row in merge(*inside):
+            tick, who, what, position = self.entries[row].tolist()
+            if who != FOLD:
+                yield tick + later, what, position + further
+                continue
+            fold = self.folds[what]
+            first, last = ((t - tick) // fold.period for t in (max(window[0], tick), window[1] - 1))
+            for time in range(first + 1, min(last + 1, fold.count) + 1):
+                moved, stepped = fold.later(time), fold.further(part, time)
+                bounds = window[0] - moved, window[1] - moved
+                inner = (fold.first, fold.last)
+                yield from self._records(part, inner, bounds, later + moved, further + stepped)
 
     def when(self, part: int, position: int) -> int:
         """The tick of the part's first record with at least `position` items of its program done."""

@@ -10,7 +10,7 @@ from attrs import field, frozen
 from lsim.arch import Arch
 from lsim.plan.schedule import Plan
 from lsim.results.folded import FoldedLog
-from lsim.results.statistics import PartTime, Statistics
+from lsim.results.statistics import PartTime, Statistics, shares
 from lsim.results.timeline import Timeline
 from lsim.trace import Trace
 
@@ -28,7 +28,7 @@ class OperatorRun:
     end: int
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Result:
     """What a run tells.
 
@@ -43,6 +43,9 @@ class Result:
     folds: int
     cpu_s: float
     statistics: Statistics = field(repr=False)
+
+    def __repr__(self) -> str:
+        return f"<{self.trace.name} on {self.arch.name}: {self.ticks} ticks>"
 
     @property
     def trace(self) -> Trace:
@@ -70,16 +73,8 @@ class Result:
         return self.trace.macs
 
     def utilization(self) -> dict[str, float]:
-        """`core_busy`: shots of all cores over what they could have fired, one a tick. `occupied`: the same of dot-product
-        engines with a row and a column of the result. `useful_macs`: MACs over the peak of all engines and wavelengths."""
-        core, counted = self.arch.core, self.statistics.amounts
-        cores = core.tiles * core.cores * self.ticks
-        peak = self.arch.peak_macs_per_tick * self.ticks
-        return {
-            "core_busy": counted.get("core_shots", 0) / cores if cores else 0.0,
-            "occupied": counted.get("engine_shots", 0) / (cores * core.rows * core.columns) if cores else 0.0,
-            "useful_macs": self.macs / peak if peak else 0.0,
-        }
+        """What the cores did over what they could have done: see `lsim.results.statistics.shares`."""
+        return shares(self.statistics.amounts, self.arch, self.ticks)
 
     def tiles(self) -> dict[str, dict[str, int]]:
         """Ticks of each tile by root cause; they sum to `ticks`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -64,7 +65,7 @@ class States:
     @cached_property
     def causes(self) -> Ints:
         """(state, part): the root cause, as an index of CAUSES. Raises LawBroken for parts that wait for each other."""
-        codes, target = self.codes, targets(self.log)
+        codes, target = self.codes, self.targets
         cause = np.array([_seen_from_outside(label) for label in self.log.labels], dtype=np.int64)
         here = np.broadcast_to(np.arange(codes.shape[1]), codes.shape).copy()
         lines = np.arange(codes.shape[0])[:, None]
@@ -78,6 +79,21 @@ class States:
         raise LawBroken(self.log.parts[part], tick, "waits for parts that wait for each other")
 
     @cached_property
+    def targets(self) -> Ints:
+        """By code, the part that whoever is in this state waits for; −1 for none."""
+        labels = ((label, label.target) for label in self.log.labels)
+        nobody = -1
+        return np.array(
+            [nobody if label.kind is Kind.BUSY or to is None else to for label, to in labels], dtype=np.int64
+        )
+
+    def root(self, part: int, codes: Sequence[int]) -> str:
+        """The root cause of what a part does while every part does what `codes` say."""
+        while (target := self.targets[codes[part]]) >= 0:
+            part = int(target)
+        return CAUSES[_seen_from_outside(self.log.labels[codes[part]])].value
+
+    @cached_property
     def columns(self) -> Ints:
         """(state, part): which of `COLUMNS` the part's time goes to."""
         waiting = len(FIRST_COLUMNS) + self.causes
@@ -87,14 +103,6 @@ class States:
 FIRST_COLUMNS = ("busy", "idle")
 COLUMNS = (*FIRST_COLUMNS, *(cause.value for cause in CAUSES))
 """What the time of a part divides into: busy, idle, and waiting by root cause."""
-
-
-def targets(log: FoldedLog) -> Ints:
-    """By code, the part that is waited for; -1 for none."""
-    return np.array(
-        [-1 if label.target is None or label.kind is Kind.BUSY else label.target for label in log.labels],
-        dtype=np.int64,
-    )
 
 
 def _seen_from_outside(label: Label) -> int:

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 from attrs import frozen
 
+from lsim.arch import Arch
 from lsim.errors import LawBroken
 from lsim.kernel.labels import Cause, Kind
 from lsim.results.folded import FoldedLog, Ints
@@ -29,6 +30,22 @@ class PartTime:
     @property
     def total(self) -> int:
         return self.busy + self.idle + sum(self.waiting.values())
+
+
+def shares(counted: Mapping[str, int], arch: Arch, ticks: int) -> dict[str, float]:
+    """Utilization in so many ticks, from what all cores counted.
+
+    `core_busy`: shots of all cores over what they could have fired, one a tick. `occupied`: the same of dot-product
+    engines with a row and a column of the result. `useful_macs`: MACs over the peak of all engines and wavelengths.
+    """
+    core = arch.core
+    cores, peak = core.tiles * core.cores * ticks, arch.peak_macs_per_tick * ticks
+    engines = cores * core.rows * core.columns
+    return {
+        "core_busy": counted.get("core_shots", 0) / cores if cores else 0.0,
+        "occupied": counted.get("engine_shots", 0) / engines if engines else 0.0,
+        "useful_macs": counted.get("macs", 0) / peak if peak else 0.0,
+    }
 
 
 @frozen(eq=False)

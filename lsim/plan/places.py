@@ -1,0 +1,93 @@
+"""What an item of a process's program is: of which operator, and where in its loops."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from lsim.kernel.program import Builder
+from lsim.plan.gemm import GemmLoops, GemmTask
+from lsim.plan.loops import Place
+from lsim.plan.schedule import Plan
+from lsim.plan.turns import turn_of
+from lsim.plan.vector import VectorLoops
+
+CONTROL = ("controller", "retire")
+
+
+@frozen
+class Item:
+    """One item of work.
+
+    `operator`: whose work it is; of a fused chain the last. `index`, `items`: which of how many items that the process does
+    for it, from 0; where the row passes of two operators take turns, of both together. `place`: counters from 0 of the
+    loops it stands in, outermost first, as far as it has one place in each: `head`, `outer_panel`, `row_pass`, `inner_panel`,
+    `chunk`, and `column_block`, counted over all panels.
+    """
+
+    operator: str
+    index: int
+    items: int
+    place: Mapping[str, int]
+
+
+def item_at(plan: Plan, part: str, position: int) -> Item | None:
+    """The item that a part has in hand when `position` items are done; None at the end, and for a part without a program."""
+    process = part.removesuffix(".land").removesuffix(".ack")  # who follows a DMA engine walks its program
+    ends = plan.ends.get(process)
+    unit = bisect_right(ends, position) if ends else len(plan.units)
+    if ends is None or unit == len(plan.units):
+        return None
+    control = process in CONTROL
+    first, last = (unit, unit) if control else plan.turns.get(unit, (unit, unit))
+    begin = ends[first - 1] if first else 0
+    index, items = position - begin, ends[last] - begin
+    if control:
+        return Item(_name(plan, unit), index, items, {})
+    group, kind = _group(plan, process)
+    if first == last:
+        return Item(_name(plan, unit), index, items, _place(plan, unit, group, kind, index))
+    whose, place = _turn(plan, (first, last), group, kind, index)
+    return Item(_name(plan, whose), index, items, place)
+
+
+def _name(plan: Plan, unit: int) -> str:
+    return plan.units[unit].operators[-1].name
+
+
+def _group(plan: Plan, process: str) -> tuple[str, str]:
+    """The tile group that a process belongs to, and its name within."""
+    prefix, _, kind = process.partition(".")
+    return (prefix, kind) if prefix in {group.name for group in plan.groups} else ("", process)
+
+
+def _place(plan: Plan, unit: int, group: str, kind: str, index: int) -> dict[str, int]:
+    task, builder = plan.tasks[unit][group], Builder()
+    if isinstance(task, GemmTask):
+        loops = GemmLoops(task, plan.arch, builder)
+        return _named(loops, kind, *loops.locate(loops.bodies()[kind], index))
+    vector = VectorLoops(task, plan.arch, builder)
+    return vector.locate(vector.bodies()[kind], index)
+
+
+def _turn(plan: Plan, pair: tuple[int, int], group: str, kind: str, index: int) -> tuple[int, dict[str, int]]:
+    """Of an item of two units that take turns: whose it is, and its place."""
+    builder, tasks = Builder(), [plan.tasks[unit][group] for unit in pair]
+    loops = [GemmLoops(task, plan.arch, builder) for task in tasks if isinstance(task, GemmTask)]
+    passes = [one.walk_passes(body) if (body := one.bodies().get(kind)) else one.no_passes() for one in loops]
+    whose, number, rest = turn_of(passes[0], passes[1], plan.arch.controller.lag, index)
+    own = loops[whose]
+    return pair[whose], _named(own, kind, *own.locate_in_pass(own.bodies()[kind], number, rest))
+
+
+def _named(loops: GemmLoops, kind: str, counters: dict[str, int], place: Place, index: int) -> dict[str, int]:
+    """The counters down to the inner panel, and those of the loops in it: of a block of the core, a fill of the M1 SRAM."""
+    if kind == "m1":
+        return {**counters, "chunk": index}
+    if kind != "core":
+        return counters
+    chunk, block = divmod(index, place.blocks)
+    block += counters["outer_panel"] * loops.t.outer[0] + counters["inner_panel"] * loops.t.inner
+    return {**counters, "chunk": chunk, "column_block": block}
