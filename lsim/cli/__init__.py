@@ -14,6 +14,7 @@ from lsim.cli.archs import arch
 from lsim.cli.estimate import estimate
 from lsim.cli.exits import outcome
 from lsim.cli.export import export
+from lsim.cli.explain import explain
 from lsim.cli.inspect import inspect
 from lsim.cli.run import run
 from lsim.cli.traces import trace
@@ -34,7 +35,7 @@ class CommandLine(click.Group):
 
 @click.group(
     cls=CommandLine,
-    commands=[run, inspect, export, estimate, trace, arch],
+    commands=[run, inspect, export, estimate, explain, trace, arch],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, message="lsim %(version)s")
@@ -48,6 +49,7 @@ def cli() -> None:
     lsim trace list                            the workloads that come with lsim
     lsim arch list                             the machines that come with lsim
     lsim export DIR --perfetto FILE            its timeline for another tool
+    lsim explain core_busy                     what a number means
 
     Exit codes: 0; 2 for input that is refused; 1 for an internal error, a law that the run broke.
     """

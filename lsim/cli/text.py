@@ -17,12 +17,19 @@ def print_json(content: object) -> None:
     click.echo(json.dumps(content, allow_nan=False))
 
 
+def width() -> int:
+    """Columns of the terminal; 100 in a pipe."""
+    import shutil
+
+    known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return shutil.get_terminal_size((PIPED_WIDTH, 24)).columns if known else PIPED_WIDTH
+
+
 def print_tables(blocks: Iterable[object]) -> None:
     """Renderables of rich, as wide as the terminal, or 100 columns in a pipe; no line ends in blanks."""
     from rich.console import Console
 
-    known = sys.stdout.isatty() or "COLUMNS" in os.environ
-    console = Console(width=None if known else PIPED_WIDTH, markup=False, highlight=False, emoji=False)
+    console = Console(width=width(), markup=False, highlight=False, emoji=False)
     with console.capture() as capture:
         for block in blocks:
             console.print(block)

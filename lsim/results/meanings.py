@@ -1,9 +1,16 @@
-"""What each number of a report means, in one line: causes, utilizations and parts."""
+"""What each number means that any command shows: the one place that says it.
+
+A new number gets a `Meaning` here; a test walks what the commands print as JSON and fails for one without.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
+from attrs import frozen
+
+from lsim.errors import InputError
 from lsim.kernel.labels import Cause
 
 CAUSES: Mapping[Cause, str] = {
@@ -29,7 +36,7 @@ CAUSES: Mapping[Cause, str] = {
     Cause.SWITCH: "the optical broadcast turns from one tile group to another",
     Cause.DISPATCH: "the controller issues an operator",
     Cause.EDGE: "the tile has no rows in a row pass that other tiles work on",
-    Cause.DONE: "no work is left",
+    Cause.DONE: "no work is left; of a port, nobody asks for it",
 }
 
 UTILIZATION: Mapping[str, str] = {
@@ -37,3 +44,175 @@ UTILIZATION: Mapping[str, str] = {
     "occupied": "shots of all dot-product engines that have a row and a column, over ticks of all engines",
     "useful_macs": "MACs of the trace, over the peak of all engines and wavelengths",
 }
+
+
+@frozen
+class Meaning:
+    """What a number is.
+
+    `name`: as in `lsim run --json`, dotted; * stands for any name there. `unit`; `clock`: what its ticks or seconds are counted by.
+    `formula`: from which others it comes. `entries`: what of the log it sums. `also`: where else it is shown, as "command: path".
+    """
+
+    name: str
+    definition: str
+    unit: str = "1"
+    clock: str = ""
+    formula: str = ""
+    entries: str = ""
+    also: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (f"run: {self.name}", *self.also)
+
+
+PHOTONIC = "photonic clock, core.clock"
+_LABELS = "states of the part's records"
+_SHOTS = "blocks of all cores, by shots"
+
+
+def _ticks(name: str, definition: str, formula: str = "", entries: str = "", *also: str) -> Meaning:
+    return Meaning(name, definition, "ticks", PHOTONIC, formula, entries, also)
+
+
+_RUN = (
+    _ticks("ticks", "length of the run, to the end of its last program", "", "tick of the last record of a program"),
+    Meaning("seconds", "length of the run", "s", PHOTONIC, "ticks / core.clock"),
+    Meaning("macs", "multiply-accumulates of the trace", "MACs", "", "Σ heads · rows · depth · columns of its GEMMs", "", ("run: trace.macs", "trace show: macs", "trace list: *.macs")),
+    Meaning("trace.operators", "operators of the trace", "operators", also=("trace list: *.operators",)),
+    Meaning("events", "events that were simulated", "events", entries="none: folding skips events and changes nothing else"),
+    Meaning("folds", "stretches that were repeated without simulating them again", "folds", entries="folds of the log"),
+    Meaning("cpu_s", "processor time of planning, simulating and checking; the only number that differs from run to run", "s", "CPU of this computer"),
+    Meaning("utilization.core_busy", UTILIZATION["core_busy"], "share", PHOTONIC, "Σ core_shots / (core.tiles · core.cores · ticks)", _SHOTS),
+    Meaning("utilization.occupied", UTILIZATION["occupied"], "share", PHOTONIC, "Σ engine_shots / (core.tiles · core.cores · core.rows · core.columns · ticks)", _SHOTS),
+    Meaning("utilization.useful_macs", UTILIZATION["useful_macs"], "share", PHOTONIC, "macs / (core.tiles · core.cores · core.rows · core.columns · core.wavelengths · ticks)", _SHOTS),
+    _ticks("parts.*.busy", "ticks in which the part serves its own work", "ticks − idle − Σ waiting", _LABELS, "inspect --window: *.busy", "inspect --bins: parts.*.busy.*"),
+    _ticks("parts.*.idle", "ticks until the controller issues work to the part; of a port, until somebody asks", "", _LABELS, "inspect --window: *.idle", "inspect --bins: parts.*.idle.*"),
+    Meaning("operators.*.macs", "multiply-accumulates of the operator", "MACs", "", "heads · rows · depth · columns; 0 of a vector operator", "", ("trace show: operators.*.macs",)),
+    _ticks("operators.*.start", "tick at which the operator's issue begins", "", "record of the controller at its item"),
+    _ticks("operators.*.end", "tick at which its last result is in place", "max over the processes that complete it", "first record behind its last item"),
+)  # fmt: skip
+
+_TRACE = (
+    Meaning("parameters", "elements of all weights", "elements", also=("trace show: parameters", "trace list: *.parameters")),
+    *(
+        Meaning(f"operators.*.{name}", said, unit, also=(f"trace show: operators.*.{name}",))
+        for name, said, unit in (
+            ("heads", "GEMMs of the same size side by side, or rows' groups of a vector operator", "heads"),
+            ("rows", "rows of the result, of one head", "rows"),
+            ("depth", "K: terms of each sum; 0 of a vector operator", "elements"),
+            ("columns", "columns of the result, of one head", "columns"),
+        )
+    ),
+    Meaning("tensors.*.shape", "sizes of a tensor", "elements", also=("trace show: tensors.*.shape.*",)),
+)  # fmt: skip
+
+_INSPECT = (
+    Meaning("block.index", "which of the items that the part does for the operator it has in hand, from 0", "items", "", "items done − items of the operators before", "position of the part's last record", ("inspect --at: *.block.index", "inspect --blame: *.block.index")),
+    Meaning("block.items", "items that the part does for the operator; of both together where two take turns", "items", "", "", "", ("inspect --at: *.block.items", "inspect --blame: *.block.items")),
+    *(
+        Meaning(f"block.{name}", said, "1, from 0", "", "", "position of the part's last record", (f"inspect --at: *.block.{name}", f"inspect --blame: *.block.{name}"))
+        for name, said in (
+            ("head", "head of the operator that the block belongs to"),
+            ("outer_panel", "outer panel of the M2 operand: columns that pass all rows before the next"),
+            ("row_pass", "pass over rows, a row block of every tile"),
+            ("inner_panel", "inner panel: column blocks of a pass that have act slots at once"),
+            ("chunk", "K chunk"),
+            ("column_block", "column block, counted over all panels"),
+        )
+    ),
+    _ticks("begin", "first tick of a bin or a wait", "", "", "inspect --bins: begin.*", "inspect --waits: *.begin"),
+    _ticks("end", "tick after the last of a bin or a wait", "", "", "inspect --bins: end.*", "inspect --waits: *.end"),
+    _ticks("waits.*.ticks", "length of a single wait", "end − begin", "a record of waiting up to the part's next", "inspect --waits: *.ticks"),
+    Meaning("waits.*.times", "how often this wait, of this length, happens: folding repeats it", "waits", also=("inspect --waits: *.times",)),
+    Meaning("shots.core_shots", "shots of cores that have a row", "shots", "", "a block in part: the shots inside", _SHOTS, ("inspect --bins: shots.core_shots.*",)),
+    Meaning("shots.engine_shots", "shots of dot-product engines that have a row and a column", "shots", "", "Σ core_shots · rows · columns", _SHOTS, ("inspect --bins: shots.engine_shots.*",)),
+    Meaning("shots.macs", "multiply-accumulates, in the ticks of their shots", "MACs", "", "engine_shots · core.wavelengths; of a block's last shot what is left", _SHOTS, ("inspect --bins: shots.macs.*",)),
+)  # fmt: skip
+
+_MEMORIES: Mapping[str, str] = {
+    "hbm": "HBM",
+    "global_sram": "the global SRAM",
+    "m1_sram": "the M1 operand SRAMs",
+    "m2_sram": "the M2 operand SRAM",
+    "act_sram": "the act SRAMs: partial sums and results of the cores",
+    "dpu_in": "the DPU's input buffer",
+    "dpu_out": "the DPU's output buffer",
+}
+
+
+def _causes() -> Iterator[Meaning]:
+    for cause, said in CAUSES.items():
+        shown = f"inspect --window: *.waiting.{cause}", f"inspect --bins: parts.*.waiting.{cause}.*"
+        yield _ticks(
+            f"tiles.*.{cause}",
+            f"ticks of a tile in which {said}",
+            "",
+            "states of the tile's cores; blocks by their shots",
+        )
+        yield _ticks(f"parts.*.waiting.{cause}", f"ticks that the part waits while {said}", "", f"{_LABELS}, whom it waits for followed to one that is busy", *shown)  # fmt: skip
+
+
+def _bytes() -> Iterator[Meaning]:
+    for memory, said in _MEMORIES.items():
+        for way, verb in (("in", "written to"), ("out", "read from")):
+            yield Meaning(
+                f"bytes.{memory}.{way}", f"bytes {verb} {said}", "B", "", "", "records that count them"
+            )
+
+
+MEANINGS: Mapping[str, Meaning] = {
+    meaning.name: meaning for meaning in (*_RUN, *_causes(), *_bytes(), *_INSPECT, *_TRACE)
+}
+
+
+def meaning_of(command: str, path: Sequence[str]) -> Meaning | None:
+    """What the number at a path of a command's JSON is; None for one that nobody has said anything of."""
+    for meaning in MEANINGS.values():
+        for shown in meaning.paths:
+            where, _, pattern = shown.partition(": ")
+            names = pattern.split(".")
+            if where == command and len(names) == len(path):
+                if all(name in ("*", key) for name, key in zip(names, path, strict=True)):
+                    return meaning
+    return None
+
+
+def explain(name: str) -> list[Meaning]:
+    """The numbers of a name: in full, with names in the places of its stars, or its last words only. Raises InputError for none."""
+    if name in MEANINGS:
+        return [MEANINGS[name]]
+    found = [m for m in MEANINGS.values() if re.fullmatch(re.escape(m.name).replace(r"\*", ".+"), name)]
+    found = found or [m for m in MEANINGS.values() if m.name.endswith(f".{name}")]
+    if not found:
+        words = dict.fromkeys([*MEANINGS, *(m.name.rpartition(".")[2] for m in MEANINGS.values())])
+        raise _unknown(name, words)
+    return found
+
+
+def _unknown(name: str, words: Mapping[str, None]) -> InputError:
+    from lsim.errors import closest
+
+    near = closest(name, words)
+    mean = f"; did you mean {near!r}?" if near else ""
+    return InputError(
+        f"{name!r} is not a number that lsim shows{mean}; `lsim explain` lists them", place="lsim explain"
+    )
+
+
+def as_markdown() -> str:
+    """The page of all numbers, `docs/numbers.md`."""
+    lines = [
+        "# Numbers",
+        "",
+        "Every number that a command shows, by its name in `lsim run --json` or in `lsim inspect`. This page is what",
+        "`lsim explain --markdown` prints. A * stands for any name. Ticks are cycles of the photonic clock.",
+        "",
+        "| name | definition | unit | formula | sums, of the log |",
+        "|---|---|---|---|---|",
+    ]
+    for m in MEANINGS.values():
+        cells = (f"`{m.name}`", m.definition, m.unit, m.formula, m.entries)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.padding import Padding
@@ -183,23 +183,3 @@ def _assumptions(result: Result) -> Iterator[object]:
     if any(assumption.source.startswith("--set") for assumption in assumed):
         note += ". * by --set"
     yield from section(title, pairs((part, ", ".join(values)) for part, values in parts.items()), note)
-
-
-def parts_at(told: Mapping[str, Mapping[str, str | None]], tick: int) -> Table:
-    """What every part does at a tick."""
-    rows = []
-    for name, said in told.items():
-        what = said["cause"] if said["state"] == "busy" else said["waits_for"] and f"for {said['waits_for']}"
-        rows.append((name, str(said["state"]), what or "", said["operator"] or ""))
-    return plain((f"part at {tick:,}", "state", "with what, for whom", "operator"), rows)
-
-
-def parts_in(told: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Where the ticks of every part went in a window."""
-    rows = []
-    for name, said in told.items():
-        waiting = sum(said["waiting"].values())
-        worst = sorted(said["waiting"].items(), key=lambda wait: -wait[1])[:3]
-        mostly = ", ".join(f"{cause} {ticks:,}" for cause, ticks in worst)
-        rows.append((name, f"{said['busy']:,}", f"{waiting:,}", f"{said['idle']:,}", mostly))
-    return plain(("part, in ticks", "busy", "waiting", "idle", "waits mostly for"), rows, right=(1, 2, 3))
