@@ -105,7 +105,6 @@ _TRACE = (
             ("columns", "columns of the result, of one head", "columns"),
         )
     ),
-    Meaning("tensors.*.shape", "sizes of a tensor", "elements", also=("trace show: tensors.*.shape.*",)),
 )  # fmt: skip
 
 _INSPECT = (
@@ -151,7 +150,8 @@ def _causes() -> Iterator[Meaning]:
             "",
             "states of the tile's cores; blocks by their shots",
         )
-        yield _ticks(f"parts.*.waiting.{cause}", f"ticks that the part waits while {said}", "", f"{_LABELS}, whom it waits for followed to one that is busy", *shown)  # fmt: skip
+        outside = "the cores work on a block, its feed and ADC included" if cause is Cause.COMPUTE else said
+        yield _ticks(f"parts.*.waiting.{cause}", f"ticks that the part waits while {outside}", "", f"{_LABELS}, whom it waits for followed to one that is busy", *shown)  # fmt: skip
 
 
 def _bytes() -> Iterator[Meaning]:
@@ -173,10 +173,13 @@ def meaning_of(command: str, path: Sequence[str]) -> Meaning | None:
         for shown in meaning.paths:
             where, _, pattern = shown.partition(": ")
             names = pattern.split(".")
-            if where == command and len(names) == len(path):
-                if all(name in ("*", key) for name, key in zip(names, path, strict=True)):
-                    return meaning
+            if (where, len(names)) == (command, len(path)) and all(map(_fits, names, path)):
+                return meaning
     return None
+
+
+def _fits(pattern: str, key: str) -> bool:
+    return pattern in ("*", key)
 
 
 def explain(name: str) -> list[Meaning]:

@@ -1,0 +1,111 @@
+"""Has every number that a command shows a meaning, and is the page of numbers what the registry says?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from lsim.cli import cli
+from lsim.errors import InputError
+from lsim.kernel.labels import Cause
+from lsim.results.meanings import CAUSES, MEANINGS, as_markdown, explain, meaning_of
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """What every command prints as JSON, by command."""
+    folder = str(tmp_path_factory.mktemp("runs") / "run")
+    run = ["run", "deit-tiny", "--arch", "lt-b-4bit", "--out", folder]
+    look = {
+        "inspect --at": ["--at", "20000"],
+        "inspect --blame": ["--at", "20000", "--blame", "m2"],
+        "inspect --window": [],
+        "inspect --bins": ["--bins", "3"],
+        "inspect --waits": ["--waits", "3"],
+    }
+    commands = {
+        "run": run,
+        **{name: ["inspect", folder, *options] for name, options in look.items()},
+        "trace show": ["trace", "show", "deit-tiny"],
+        "trace list": ["trace", "list"],
+        "arch show": ["arch", "show", "lt-b-4bit"],
+        "arch list": ["arch", "list"],
+        "explain": ["explain"],
+    }
+    return {name: call(*arguments) for name, arguments in commands.items()}
+
+
+def call(*arguments: str) -> object:
+    done = CliRunner().invoke(cli, [*arguments, "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def numbers(told: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The paths of all numbers in a JSON value; the place in a list is a name too."""
+    if isinstance(told, dict):
+        for key, value in told.items():
+            yield from numbers(value, (*path, key))
+    elif isinstance(told, list):
+        for i, value in enumerate(told):
+            yield from numbers(value, (*path, str(i)))
+    elif isinstance(told, int | float) and not isinstance(told, bool):
+        yield path
+
+
+def test_has_every_number_a_meaning(outputs: dict[str, object]) -> None:
+    found = {command: list(numbers(told)) for command, told in outputs.items()}
+    assert all(found[command] for command in ("run", "trace show", "inspect --at", "inspect --bins"))
+    silent = [
+        (command, path) for command, paths in found.items() for path in paths if not meaning_of(command, path)
+    ]
+    assert silent == []
+
+
+def test_is_every_number_with_a_meaning_shown(outputs: dict[str, object]) -> None:
+    shown = {meaning_of(command, path) for command, told in outputs.items() for path in numbers(told)}
+    never = {name for name, meaning in MEANINGS.items() if meaning not in shown}
+    rare = {f"{where}.{cause}" for where in ("tiles.*", "parts.*.waiting") for cause in Cause}
+    assert never <= rare
+
+
+def test_would_a_new_number_be_noticed() -> None:
+    assert meaning_of("run", ("parts", "dma.m1.land", "busy")) is MEANINGS["parts.*.busy"]
+    assert meaning_of("run", ("parts", "core", "busier")) is None
+    assert meaning_of("inspect --at", ("parts", "core", "busy")) is None
+    assert meaning_of("run", ("tiles", "tile0")) is None
+
+
+def test_has_every_cause_a_meaning() -> None:
+    assert set(CAUSES) == set(Cause)
+    assert {f"tiles.*.{cause}" for cause in Cause} <= MEANINGS.keys()
+
+
+def test_is_the_page_of_numbers_what_the_registry_says() -> None:
+    assert (ROOT / "docs" / "numbers.md").read_text(encoding="utf-8") == as_markdown()
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ticks", ["ticks"]),
+        ("tiles.*.edge", ["tiles.*.edge"]),
+        ("tiles.tile3.edge", ["tiles.*.edge"]),
+        ("parts.dma.m1.land.busy", ["parts.*.busy"]),
+        ("core_busy", ["utilization.core_busy"]),
+        ("edge", ["tiles.*.edge", "parts.*.waiting.edge"]),
+    ],
+)
+def test_by_which_names_is_a_number_found(name: str, meant: list[str]) -> None:
+    assert [meaning.name for meaning in explain(name)] == meant
+
+
+def test_is_an_unknown_number_refused_with_the_one_that_was_meant() -> None:
+    with pytest.raises(InputError, match=r"did you mean 'utilization\.core_busy'"):
+        explain("utilisation.core_busy")
