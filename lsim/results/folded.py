@@ -81,7 +81,11 @@ class FoldedLog:
 
     @cached_property
     def times(self) -> Ints:
-        """How often the stretch that begins with each entry happened: with every fold happens what it repeats."""
+        """How often the stretch that begins with each entry happened."""
+        return self._counted()
+
+    def _counted(self) -> Ints:
+        """Once as written, and with every fold what it repeats: from the last fold to the first, since folds hold folds."""
         steps = np.zeros(len(self.entries) + 1, dtype=np.int64)
         below = [(-len(self.entries), 0, 1)]  # (−last, −first, times) of stretches that lie further down
         open_stretches: list[tuple[int, int]] = []  # (−first, times) of those that may span a fold

@@ -8,7 +8,7 @@ from inspect import isfunction
 from typing import Any
 
 import pytest
-from attrs import evolve, frozen
+from attrs import frozen
 from small import attention, machine
 
 from lsim import simulate
@@ -17,7 +17,6 @@ from lsim.kernel import fold
 from lsim.kernel.flight import Delay
 from lsim.kernel.port import Port
 from lsim.kernel.process import Process
-from lsim.kernel.server import Server
 from lsim.kernel.tokens import Channel
 from lsim.parts.broadcast import Broadcast
 from lsim.parts.controller import Controller, Retirement
@@ -113,14 +112,14 @@ def replaced(
 
 
 def port_with_a_server_too_many(patch: Patch) -> None:
-    begin = Port.begin
+    grant = Port._grant
 
-    def twice(self: Port, server: Server, request: Any) -> None:
-        begin(self, server, request)
+    def twice(self: Port, request: Any) -> None:
+        grant(self, request)
         if self.name == "gb0" and len(self.serving) == 1:
-            Server(self, 1)
+            self._free += 1
 
-    patch.setattr(Port, "begin", twice)
+    patch.setattr(Port, "_grant", twice)
 
 
 @frozen
@@ -220,14 +219,13 @@ def test_does_a_fold_of_one_period_too_many_break_a_law(monkeypatch: Patch) -> N
 
 
 def test_does_a_fold_counted_once_too_often_break_a_law(monkeypatch: Patch) -> None:
-    read = folded.FoldedLog.of
+    counted = folded.FoldedLog._counted
 
-    def once_more(env: Any, initial: list[int]) -> folded.FoldedLog:
-        log = read(env, initial)
-        first, *others = log.folds
-        return evolve(log, folds=(evolve(first, count=first.count + 1), *others))
+    def too_often(self: folded.FoldedLog) -> folded.Ints:
+        times = counted(self)
+        return times + (times > 1)
 
-    monkeypatch.setattr(folded.FoldedLog, "of", once_more)
+    monkeypatch.setattr(folded.FoldedLog, "_counted", too_often)
     with pytest.raises(LawBroken):
         simulate(FOLDING, machine())
 
