@@ -47,7 +47,7 @@ _COLOURS = (
     ("blue", (Cause.BROADCAST, Cause.SWITCH, Cause.DISPATCH, Cause.EDGE, Cause.DONE)),
 )
 _STYLES = (
-    "bold green",
+    "black on green",
     "bright_black",
     *(next(colour for colour, group in _COLOURS if cause in group) for cause in Cause),
 )

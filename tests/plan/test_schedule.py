@@ -13,9 +13,9 @@ from strategies import Machine, machines, traces
 
 from lsim.errors import InputError
 from lsim.kernel.program import Builder, Cursor, Program, leaves
-from lsim.plan.interleave import interleave
 from lsim.plan.items import Edge
 from lsim.plan.schedule import Deps, plan
+from lsim.plan.turns import interleave
 from lsim.plan.units import fuse
 from lsim.trace import Kind, Trace
 
