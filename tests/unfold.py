@@ -117,7 +117,9 @@ def columns(result: Result) -> dict[str, NDArray[np.str_]]:
     waits = np.array([label.kind is not Kind.BUSY and label.target is not None for label in labels])
     target = np.array([label.target or 0 for label in labels])
     in_block = [label.pattern and label.cause is not Cause.RELOAD for label in labels]
-    cause = np.array([Cause.COMPUTE.value if b else str(x.cause) for b, x in zip(in_block, labels, strict=True)])
+    cause = np.array(
+        [Cause.COMPUTE.value if b else str(x.cause) for b, x in zip(in_block, labels, strict=True)]
+    )
     kind = np.array([label.kind.name.lower() for label in labels])
     root, ticks = now, np.arange(result.ticks)
     while waits[root].any():

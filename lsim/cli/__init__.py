@@ -13,8 +13,8 @@ from lsim import __version__
 from lsim.cli.archs import arch
 from lsim.cli.estimate import estimate
 from lsim.cli.exits import outcome
-from lsim.cli.export import export
 from lsim.cli.explain import explain
+from lsim.cli.export import export
 from lsim.cli.inspect import inspect
 from lsim.cli.run import run
 from lsim.cli.traces import trace

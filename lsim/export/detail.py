@@ -10,6 +10,7 @@ from attrs import frozen
 
 from lsim.export.rows import Window
 from lsim.kernel.labels import Kind
+from lsim.plan.places import ends_of
 from lsim.results.intervals import Unfolding
 from lsim.results.running import RunningSum, running_ticks
 
@@ -68,7 +69,7 @@ class Summary:
     def _bounds(self) -> Iterator[tuple[int, int, str | None]]:
         """(begin, end, operator), over the whole run."""
         result = self.window.result
-        own = self.part if result.timeline.ends(self.part) else None
+        own = self.part if ends_of(result.plan, result.log.parts[self.part]) else None
         records = Unfolding(result.log, (self.part,))
         begin = 0
         for unit, end in self._ends(result.log.parts.index(RETIRE) if own is None else own):
@@ -81,10 +82,10 @@ class Summary:
 
     def _ends(self, part: int) -> Iterator[tuple[int, int]]:
         """(unit, tick at which the part has done it) of each unit that is work for the part."""
-        before = 0
-        for unit, done in enumerate(self.window.result.timeline.ends(part)):
+        before, result = 0, self.window.result
+        for unit, done in enumerate(ends_of(result.plan, result.log.parts[part])):
             if done > before:
-                yield unit, self.window.result.log.when(part, done)
+                yield unit, result.log.when(part, done)
             before = done
 
     def _first_work(self, records: Unfolding, begin: int, end: int) -> int:

@@ -14,10 +14,10 @@ from attrs import frozen
 from lsim.export.detail import Stretch, Summary
 from lsim.export.files import new_file
 from lsim.export.packets import Packets, Value
-from lsim.export.rows import Teller, Window
+from lsim.export.rows import Window
 from lsim.plan.mappings import Group
 from lsim.results.intervals import changes
-from lsim.results.timeline import State
+from lsim.results.telling import Teller, Told
 from lsim.units import ticks_as_time
 
 MOST_SLICES = 1_000_000  # some 80 bytes each
@@ -94,28 +94,28 @@ def _group(part: str, groups: Iterable[Group]) -> str:
 
 def _write_intervals(window: Window, packets: Packets, tracks: Mapping[int, int]) -> None:
     """A slice for each interval, in the order of time."""
-    teller, begun = Teller(window.result), set()
+    teller, begun = Teller(window.result.plan, window.result.log), set()
     for tick, part, code, position in changes(window.result.log, window.parts, window.begin, window.end):
-        state, block = teller.tell(part, code, position)
+        told = teller.tell(part, code, position)
         if part in begun:
             packets.end(tracks[part], tick)
         begun.add(part)
         arguments: dict[str, Value] = {
-            "operator": state.operator,
-            "cause": state.cause,
-            "waits_for": state.waits_for,
-            "block": block,
+            "operator": told.operator,
+            "cause": told.cause,
+            "waits_for": told.waits_for,
+            "block": told.block,
         }
-        packets.begin(tracks[part], tick, title(state), state.state, arguments)
+        packets.begin(tracks[part], tick, title(told), told.state, arguments)
     for part in window.parts:
         packets.end(tracks[part], window.end)
 
 
-def title(state: State) -> str:
+def title(told: Told) -> str:
     """What the slice of a state is called: what a busy part's time is spent on, or for whom or what it waits."""
-    if state.state != "wait":
-        return state.cause or state.state if state.state == "busy" else state.state
-    return f"wait for {state.waits_for or state.cause}"
+    if told.state != "wait":
+        return told.cause or told.state if told.state == "busy" else told.state
+    return f"wait for {told.waits_for or told.cause}"
 
 
 def _write_summary(summary: Summary, packets: Packets, track: int, stretches: bool) -> int:

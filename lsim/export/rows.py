@@ -12,7 +12,7 @@ from lsim.errors import InputError
 from lsim.results.intervals import check_window, intervals
 from lsim.results.result import Result
 from lsim.results.running import RunningSum, running_records
-from lsim.results.timeline import State
+from lsim.results.telling import Teller
 from lsim.units import ticks_as_time
 
 MOST_ROWS = 5_000_000
@@ -21,8 +21,7 @@ MOST_ROWS = 5_000_000
 class Row(NamedTuple):
     """A part in one state for the ticks [begin, end).
 
-    `state`, `cause`, `waits_for`, `operator`: see `lsim.results.timeline.State`. `block`: how many items of its program
-    the part has done of that operator: blocks of a core, transfers of a DMA, pieces of a DPU lane.
+    `state` to `block`: see `lsim.results.telling.Told`; items are blocks of a core, transfers of a DMA, pieces of a DPU lane.
     """
 
     part: str
@@ -81,13 +80,9 @@ class Window:
 
     def rows(self) -> Iterator[Row]:
         """Every interval, in the order of their ends."""
-        teller, names = Teller(self.result), self.result.log.parts
+        teller, names = Teller(self.result.plan, self.result.log), self.result.log.parts
         for part, begin, end, code, position in intervals(self.result.log, self.parts, self.begin, self.end):
-            state, block = teller.tell(part, code, position)
-            yield Row(
-                names[part], begin, end, end - begin,
-                state.state, state.cause, state.waits_for, state.operator, block,
-            )  # fmt: skip
+            yield Row(names[part], begin, end, end - begin, *teller.tell(part, code, position))
 
     def about(self) -> dict[str, str]:
         """What the window is of: the inputs with their digests, the clock, the ticks."""
@@ -102,20 +97,3 @@ class Window:
             "tick": f"{ticks_as_time(1, result.arch.core.clock)}, a cycle of the photonic clock",
             "window": f"[{self.begin}, {self.end}) of {result.ticks} ticks",
         }
-
-
-class Teller:
-    """Tells states of the log as `Timeline.state` does, each kind of them once."""
-
-    def __init__(self, result: Result) -> None:
-        self._timeline = result.timeline
-        self._known: dict[tuple[int, int, int], State] = {}
-
-    def tell(self, part: int, code: int, position: int) -> tuple[State, int | None]:
-        """The state of a part, and the items that it has done of its operator."""
-        place = self._timeline.place(part, position)
-        unit, done = place or (-1, 0)
-        state = self._known.get((part, code, unit))
-        if state is None:
-            state = self._known[part, code, unit] = self._timeline.state(part, code, position)
-        return state, None if state.operator is None else done

@@ -7,8 +7,9 @@ from typing import Any
 
 from lsim.errors import InputError
 from lsim.export.files import new_file
-from lsim.export.rows import Teller, Window
+from lsim.export.rows import Window
 from lsim.results.intervals import changes
+from lsim.results.telling import Teller
 
 WORDS = ("state", "cause", "waits_for", "operator")
 UNITS = ("s", "ms", "us", "ns", "ps", "fs")
@@ -52,11 +53,11 @@ def write_vcd(window: Window, path: Path) -> None:
 
 
 def _write_changes(window: Window, writer: Any, factor: int) -> None:
-    teller, names = Teller(window.result), window.result.log.parts
+    teller, names = Teller(window.result.plan, window.result.log), window.result.log.parts
     shown: dict[int, list[Any]] = {}
     for tick, part, code, position in changes(window.result.log, window.parts, window.begin, window.end):
-        state, block = teller.tell(part, code, position)
-        values = [getattr(state, word) or "" for word in WORDS] + ["x" if block is None else block]
+        told = teller.tell(part, code, position)
+        values = [getattr(told, word) or "" for word in WORDS] + ["x" if told.block is None else told.block]
         if part not in shown:
             shown[part] = _variables(writer, names[part], values)
             continue

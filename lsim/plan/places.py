@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
@@ -33,13 +33,30 @@ class Item:
     place: Mapping[str, int]
 
 
+def program_of(part: str) -> str:
+    """The process whose program a part walks: who follows a DMA engine walks its program."""
+    return part.removesuffix(".land").removesuffix(".ack")
+
+
+def ends_of(plan: Plan, part: str) -> Sequence[int]:
+    """The items of its program that a part has done at the end of each unit; none for a part without a program."""
+    return plan.ends.get(program_of(part), ())
+
+
+def unit_at(plan: Plan, part: str, position: int) -> tuple[int, int] | None:
+    """The unit of the plan that a part is at after `position` items, and how many of them were of that unit; None at the end,
+    and for a part without a program. Of units that take turns, the first."""
+    ends = ends_of(plan, part)
+    unit = bisect_right(ends, position)
+    return (unit, position - (ends[unit - 1] if unit else 0)) if unit < len(ends) else None
+
+
 def item_at(plan: Plan, part: str, position: int) -> Item | None:
     """The item that a part has in hand when `position` items are done; None at the end, and for a part without a program."""
-    process = part.removesuffix(".land").removesuffix(".ack")  # who follows a DMA engine walks its program
-    ends = plan.ends.get(process)
-    unit = bisect_right(ends, position) if ends else len(plan.units)
-    if ends is None or unit == len(plan.units):
+    at = unit_at(plan, part, position)
+    if at is None:
         return None
+    unit, process, ends = at[0], program_of(part), ends_of(plan, part)
     control = process in CONTROL
     first, last = (unit, unit) if control else plan.turns.get(unit, (unit, unit))
     begin = ends[first - 1] if first else 0

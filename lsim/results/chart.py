@@ -16,6 +16,7 @@ LETTERS: Mapping[Cause, str] = {
     Cause.COMPUTE: "C",
     Cause.FEED: "F",
     Cause.ADC: "A",
+    Cause.RELOAD: "L",
     Cause.READOUT: "R",
     Cause.M1_FILL: "M",
     Cause.M2_FILL: "N",
@@ -40,7 +41,7 @@ FULL = ("#", "-", *LETTERS.values())
 LIGHT = ("+", ".", *(letter.lower() for letter in LETTERS.values()))
 _COLOURS = (
     ("green", (Cause.COMPUTE,)),
-    ("cyan", (Cause.FEED, Cause.ADC, Cause.READOUT)),
+    ("cyan", (Cause.FEED, Cause.ADC, Cause.RELOAD, Cause.READOUT)),
     ("yellow", (Cause.M1_FILL, Cause.M2_FILL, Cause.PARTIAL_SUMS, Cause.DRAIN, Cause.STAGING)),
     ("magenta", (Cause.DPU, Cause.DPU_READ, Cause.DPU_WRITE)),
     ("red", (Cause.HBM_M1, Cause.HBM_M2, Cause.HBM_DPU, Cause.HBM_OUT, Cause.HBM_LATENCY)),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
 from functools import cached_property
-from heapq import heappop, heappush, merge
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -180,32 +179,6 @@ class FoldedLog:
                 if a < b or (inner < len(known) and self.fold_rows[known[inner]] < ends[i][1]):
                     known.append(i)
         return known
-
-    def records(self, part: int, begin: int, end: int) -> Iterator[tuple[int, int, int]]:
-        """The records of a part in [begin, end), folds undone: (tick, code, items of its program done)."""
-        return self._records(part, (0, len(self.entries)), (begin, end), 0, 0)
-
-    def _records(
-        self, part: int, stretch: tuple[int, int], window: tuple[int, int], later: int, further: int
-    ) -> Iterator[tuple[int, int, int]]:
-        """Those of a stretch of entries in a window as it is written, which happened `later` and `further`."""
-        low, high = np.clip(np.searchsorted(self.entries[:, 0], window), *stretch)
-        if low > stretch[0] and self.entries[low - 1, 1] == FOLD:  # its repetitions reach into the window
-            low -= 1
-        own, active = self.rows(part), self.fold_rows[self.active_folds(part)]
-        inside = (rows[slice(*np.searchsorted(rows, (low, high)))].tolist() for rows in (own, active))
-        for row in merge(*inside):
-            tick, who, what, position = self.entries[row].tolist()
-            if who != FOLD:
-                yield tick + later, what, position + further
-                continue
-            fold = self.folds[what]
-            first, last = ((t - tick) // fold.period for t in (max(window[0], tick), window[1] - 1))
-            for time in range(first + 1, min(last + 1, fold.count) + 1):
-                moved, stepped = fold.later(time), fold.further(part, time)
-                bounds = window[0] - moved, window[1] - moved
-                inner = (fold.first, fold.last)
-                yield from self._records(part, inner, bounds, later + moved, further + stepped)
 
     def when(self, part: int, position: int) -> int:
         """The tick of the part's first record with at least `position` items of its program done."""

@@ -70,9 +70,9 @@ def changes(log: FoldedLog, parts: Sequence[int] | None, begin: int, end: int) -
     """The beginnings of the same intervals, in the order of time and of rank: first what each part is in at `begin`."""
     check_window(begin, end, log.end)
     chosen = range(len(log.parts)) if parts is None else sorted(set(parts))
-    codes, positions = log.at(begin)
+    moment = log.at(begin)
     for part in chosen:
-        yield Change(begin, part, int(codes[part]), int(positions[part]))
+        yield Change(begin, part, moment.codes[part], moment.positions[part])
     for _, found in groupby(Unfolding(log, tuple(chosen)).records(begin, end), itemgetter(0)):
         lasting = {record[1]: record for record in found}  # of several in a tick, time passes in the last
         for part in sorted(lasting):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from attrs import frozen
@@ -14,11 +15,12 @@ from lsim.plan.places import Item, item_at
 from lsim.plan.schedule import Plan
 from lsim.results.cumulative import cumulative
 from lsim.results.folded import FoldedLog, Ints, Moment
-from lsim.results.intervals import check_window
+from lsim.results.intervals import check_window, intervals
 from lsim.results.series import edges, part_ticks
 from lsim.results.shots import COUNTED, Shots
 from lsim.results.states import CAUSES, States
 from lsim.results.statistics import PartTime, shares
+from lsim.results.telling import Teller, Told
 from lsim.results.waits import Wait, waits
 
 
@@ -42,16 +44,12 @@ class State:
         return None if self.block is None else self.block.operator
 
 
-@frozen
-class Interval:
-    """A part in one state, from one change of state to the next, in [begin, end)."""
+class Interval(NamedTuple):
+    """A part in one state, from one change of state to the next, in [begin, end). What it does: see `lsim.results.telling`."""
 
     begin: int
     end: int
-    state: str
-    cause: str | None
-    waits_for: str | None
-    position: int
+    told: Told
 
 
 @frozen(eq=False)
@@ -152,18 +150,9 @@ class Timeline:
         """The changes of state of a part in [begin, end), one interval each, the first and the last cut to it."""
         end = self.ticks if end is None else end
         check_window(begin, end, self.ticks)
-        return self._intervals(self._index(part), begin, end)
-
-    def _intervals(self, part: int, begin: int, end: int) -> Iterator[Interval]:
-        moment = self.log.at(begin)
-        start, code, position = begin, moment.codes[part], moment.positions[part]
-        for tick, *then in (*self.log.records(part, begin + 1, end), (end, 0, 0)):
-            if tick > start:
-                label = self.log.labels[code]
-                target = None if label.target is None else self.parts[label.target]
-                cause = None if label.cause is None else label.cause.value
-                yield Interval(start, tick, label.kind.name.lower(), cause, target, position)
-            start, (code, position) = tick, then
+        teller, rank = Teller(self.plan, self.log), self._index(part)
+        found = intervals(self.log, (rank,), begin, end)
+        return (Interval(i.begin, i.end, teller.tell(rank, i.code, i.position)) for i in found)
 
     def longest_waits(self, count: int, part: str | None = None) -> list[Wait]:
         """The longest single waits, of one part or of all; the earlier first where they are as long."""

@@ -17,6 +17,7 @@ from lsim.kernel import fold
 from lsim.kernel.flight import Delay
 from lsim.kernel.port import Port
 from lsim.kernel.process import Process
+from lsim.kernel.server import Server
 from lsim.kernel.tokens import Channel
 from lsim.parts.broadcast import Broadcast
 from lsim.parts.controller import Controller, Retirement
@@ -112,14 +113,14 @@ def replaced(
 
 
 def port_with_a_server_too_many(patch: Patch) -> None:
-    grant = Port._grant
+    begin = Port.begin
 
-    def twice(self: Port, request: Any) -> None:
-        grant(self, request)
+    def twice(self: Port, server: Server, request: Any) -> None:
+        begin(self, server, request)
         if self.name == "gb0" and len(self.serving) == 1:
-            self._free += 1
+            Server(self, 1)
 
-    patch.setattr(Port, "_grant", twice)
+    patch.setattr(Port, "begin", twice)
 
 
 @frozen

@@ -141,11 +141,11 @@ def test_which_intervals_lie_in_a_window(drawn: tuple[Result, int, int]) -> None
         told = list(result.timeline.intervals(name, begin, end))
         states = [*changes(result, part), (result.ticks, 0, 0)]
         expected = [
-            (max(a, begin), min(b, end), result.log.labels[code].kind.name.lower(), position)
-            for (a, code, position), (b, _, _) in pairwise(states)
+            (max(a, begin), min(b, end), result.log.labels[code].kind.name.lower())
+            for (a, code, _), (b, _, _) in pairwise(states)
             if max(a, begin) < min(b, end)
         ]
-        assert [(i.begin, i.end, i.state, i.position) for i in told] == expected, name
+        assert [(i.begin, i.end, i.told.state) for i in told] == expected, name
 
 
 # -- waits ---------------------------------------------------------------------------------------------------------
