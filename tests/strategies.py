@@ -126,6 +126,14 @@ def _grouped_attention(m: _Model, name: str, choice: int) -> None:
     m.step(name, heads * group * size)
 
 
+def _opaque(m: _Model, name: str, choice: int) -> None:
+    """Something that is not known: it writes more than it reads, or less, of one activation or two."""
+    features = 1 + choice % 17
+    operand = (m.older[choice % len(m.older)], m.x) if choice % 2 and m.older else (m.x,)
+    m.add(Kind.OPAQUE, [operand], name, (1, features, 0, m.tokens), Role.ACTIVATION)
+    m.step(name, features)
+
+
 def _joined(m: _Model, name: str, choice: int) -> None:
     """A layer of two weights side by side on two activations side by side."""
     other = m.older[choice % len(m.older)] if m.older else m.x
@@ -153,7 +161,18 @@ def _embedding(m: _Model, tables: int) -> None:
     m.x = m.add(Kind.EMBEDDING, [("ids",), *names], "embedded", (1, m.tokens, 0, m.features), Role.ACTIVATION)
 
 
-STEPS = (_linear, _linear, _vector, _vector, _norm, _attention, _grouped_attention, _joined, _positions)
+STEPS = (
+    _linear,
+    _linear,
+    _vector,
+    _vector,
+    _norm,
+    _attention,
+    _grouped_attention,
+    _joined,
+    _positions,
+    _opaque,
+)
 
 
 @st.composite

@@ -17,7 +17,7 @@ from lsim.plan.mappings import Mapping
 from lsim.plan.orient import is_turned
 from lsim.plan.residency import Residency, full_operands, reads_hbm
 from lsim.plan.units import Unit
-from lsim.trace import Trace
+from lsim.trace import Kind, Trace
 from lsim.trace.structure import repeats
 
 
@@ -156,7 +156,7 @@ def _shape(trace: Trace, unit: Unit, residency: Residency) -> Hashable:
 def _aligned(trace: Trace, producer: Unit, unit: Unit, mapping: Mapping, arch: Arch) -> bool:
     """Whether row pass r of the unit needs no more of the producer than its row pass r."""
     before, op = producer.operators[-1], unit.operators[0]
-    if is_turned(trace, before, arch) or is_turned(trace, op, arch):
+    if is_turned(trace, before, arch) or is_turned(trace, op, arch) or op.kind is Kind.OPAQUE:
         return False
     if (before.heads, before.rows) != (op.heads, op.rows):
         return False

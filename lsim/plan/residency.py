@@ -141,7 +141,7 @@ def _last_readers(units: Sequence[Unit]) -> dict[str, int]:
 def _overwritten(unit: Unit, at: int, size: int, by_tensor: Mapping[str, _Allocation]) -> _Allocation | None:
     """The allocation that a vector unit may write its output over: its first operand's, as large and dead afterwards."""
     first = unit.operators[0]
-    if first.is_gemm or first.kind is Kind.EMBEDDING:
+    if first.is_gemm or first.kind in (Kind.EMBEDDING, Kind.OPAQUE):
         return None
     allocations = {id(by_tensor.get(t)): by_tensor.get(t) for t in first.operands[0]}
     allocation = allocations.popitem()[1]
@@ -167,7 +167,10 @@ def reads_hbm(operand: Sequence[str], resident: frozenset[str]) -> bool:
 
 
 def full_operands(trace: Trace, operator: Operator) -> list[tuple[str, ...]]:
-    """The operands of a vector operator that move: those of its full size. Gains, angles and indices are held by the DPU."""
+    """The operands of a vector operator that move: those of its full size, and that of an opaque one. Gains, angles and
+    indices are held by the DPU."""
+    if operator.kind is Kind.OPAQUE:
+        return list(operator.operands)
     if operator.kind is Kind.EMBEDDING:
         return [o for o in operator.operands if any(trace.tensors[t].role is not Role.INPUT for t in o)]
     return [o for o in operator.operands if sum(trace.tensors[t].elements for t in o) == operator.elements]

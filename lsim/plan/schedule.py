@@ -25,7 +25,7 @@ from lsim.plan.tiling import Manner, Places, Tiling, tile_gemm
 from lsim.plan.turns import interleave
 from lsim.plan.units import Unit, fuse
 from lsim.plan.vector import VectorTask, vector_programs
-from lsim.trace import Operator, Trace
+from lsim.trace import Kind, Operator, Trace
 from lsim.trace.structure import repeats
 
 
@@ -192,6 +192,7 @@ class _Planner:
             rows=first.rows,
             columns=first.columns,
             operands=len(full),
+            ahead=self._read_ahead(first),
             from_hbm=sum(reads_hbm(o, self.residency.resident) for o in full),
             copied=self.residency.copied[i],
             spilled=self.residency.spilled[i],
@@ -201,6 +202,12 @@ class _Planner:
         )
         self._tasks[i][""] = task
         return self._cached(task, lambda: vector_programs(task, self.arch, self.builder))
+
+    def _read_ahead(self, operator: Operator) -> int:
+        """Elements that an opaque operator reads beyond those that it writes."""
+        if operator.kind is not Kind.OPAQUE:
+            return 0
+        return max(0, sum(self.trace.tensors[name].elements for name in operator.reads) - operator.elements)
 
     def _cached(
         self, task: GemmTask | VectorTask, make: Callable[[], dict[str, Program]], ring_share: int = 1

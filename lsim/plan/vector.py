@@ -23,6 +23,7 @@ class VectorTask:
     """One vector unit, with what its neighbours in the trace want of it.
 
     `operands`: how many full-size operands are read, `from_hbm` of them from HBM. `kinds`: the fused chain's kinds.
+    `ahead`: elements read before the first is written, beyond those of the full size.
     """
 
     kinds: tuple[Kind, ...]
@@ -33,6 +34,7 @@ class VectorTask:
     from_hbm: int
     copied: bool
     spilled: bool
+    ahead: int = 0
     done: tuple[Edge, ...] = ()
     pass_done: tuple[Edge, ...] = ()
     pass_needs: tuple[Edge, ...] = ()
@@ -80,8 +82,16 @@ class VectorLoops:
 
     # -- how the unit is cut ---------------------------------------------------------------------------------------
     def walk(self, body: Body) -> Program:
-        """The loops, head and row pass, around the pieces of a pass."""
-        return self.b.loop(self.task.heads, lambda *head: self.passes(body, head))
+        """What is read ahead; then the loops, head and row pass, around the pieces of a pass."""
+        passes = self.b.loop(self.task.heads, lambda *head: self.passes(body, head))
+        return self.b.seq(self.ahead(body), passes) if self.task.ahead else passes
+
+    def ahead(self, body: Body) -> Program:
+        return self.b.cut(
+            self.task.ahead,
+            self._fit(),
+            lambda n, f, _: body(Cut(n, False, False, False, f, False, False)),
+        )
 
     def passes(self, body: Body, head: Ends) -> Program:
         return self.b.cut(
@@ -98,7 +108,11 @@ class VectorLoops:
         return self.arch.core.tiles * self.arch.core.rows
 
     def locate(self, body: Body, index: int) -> dict[str, int]:
-        """Head and row pass of an item of `walk(body)`."""
+        """Head and row pass of an item of `walk(body)`; what is read ahead is in neither."""
+        ahead = self.ahead(body).size if self.task.ahead else 0
+        if index < ahead:
+            return {}
+        index -= ahead
         count = ceil_div(self.task.rows, self.rows)
         last = self.task.rows - (count - 1) * self.rows
         head, ends, index = nth(self.task.heads, lambda *at: self.passes(body, at).size, index)
@@ -112,7 +126,9 @@ class VectorLoops:
         return self.b.cut(
             rows * self.task.columns,
             size,
-            lambda n, f, end: body(Cut(n, True, f, end, first and f, last and end, first and f)),
+            lambda n, f, end: body(
+                Cut(n, True, f, end, first and f and not self.task.ahead, last and end, first and f)
+            ),
         )
 
     def rows_of(self, rows: int, body: Body, first: bool, last: bool) -> Program:

@@ -19,6 +19,7 @@ _ARITY = {
     Kind.MULTIPLY: (2, 8),
     Kind.ROTARY: (1, 1),
     Kind.EMBEDDING: (1, 8),
+    Kind.OPAQUE: (1, 1),
 }
 
 
@@ -106,7 +107,7 @@ def _needs(operator: Operator) -> Sequence[tuple[int, ...] | None]:
         return [(heads, rows, operator.depth), (heads, operator.depth, columns), (heads, rows)][:count]
     if operator.kind is Kind.NORM:
         return [whole, (columns,), (columns,)][:count]
-    if operator.kind is Kind.EMBEDDING:
+    if operator.kind in (Kind.EMBEDDING, Kind.OPAQUE):
         return [None] * count
     return [whole] * count
 

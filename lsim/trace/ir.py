@@ -15,6 +15,7 @@ row, `columns` elements long, is what a row-wise function (softmax, norm) needs 
     softmax                  the heads, rows and columns of the Q·Kᵀ before it
     norm                     rows = tokens, columns = features
     embedding                rows = tokens gathered, columns = features
+    opaque                   any; what is written counts: its operand has a size of its own
     every other              rows = features, columns = tokens: as the linear layer that wrote them
 """
 
@@ -52,6 +53,9 @@ class Kind(StrEnum):
     MULTIPLY = "multiply"  # the element-wise product of its operands
     ROTARY = "rotary"  # rotary position embedding of Q or K; its angles are computed, not stored
     EMBEDDING = "embedding"  # gathers rows: of one table; or of several, summed, after the indices
+    OPAQUE = (
+        "opaque"  # not known: it reads its one operand, of any size, and writes; the label says what it was
+    )
 
 
 @frozen

@@ -185,7 +185,7 @@ def _place(units: list[Unit], producer: dict[str, Unit], region: int) -> int:
 
 def _overwritten(unit: Unit, producer: dict[str, Unit]) -> Unit | None:
     """The unit whose allocation this one overwrites in place."""
-    if unit.is_gemm or unit.operators[0].kind is Kind.EMBEDDING:
+    if unit.is_gemm or unit.operators[0].kind in (Kind.EMBEDDING, Kind.OPAQUE):
         return None
     first = unit.outside[0]
     source = producer.get(first[0])
@@ -547,10 +547,14 @@ class VectorPlan:
     operands: int
     hbm_operands: int
     cycles: int
+    first_read: int
 
     def pieces(self) -> Iterator[Piece]:
         """All pieces in order: heads, row passes, and within a pass as the kind says."""
         operator, starts = self.unit.operators[0], True
+        for elements in _cut(self.first_read, self._segment()):
+            yield Piece(elements, False, starts)
+            starts = False
         for _ in range(operator.heads):
             for rows in _cut(operator.rows, self.arch.core.tiles * self.arch.core.rows):
                 for elements, writes in self._cut_pass(operator, rows):
@@ -582,7 +586,7 @@ def plan_vector(trace: Trace, layout: Layout, arch: Arch, unit: Unit) -> VectorP
     if not sources:
         raise PlanError(f"{unit.operators[0].name}: no operand has its element count")
     cycles = sum(getattr(arch.dpu, operator.kind.value) for operator in unit.operators)
-    plan = VectorPlan(arch, unit, len(sources), sum(sources), cycles)
+    plan = VectorPlan(arch, unit, len(sources), sum(sources), cycles, _surplus(trace, unit.operators[0]))
     largest = byte_count(arch, max(piece.elements for piece in plan.pieces()))
     name = unit.operators[0].name
     _check(name, "dpu_staging", plan.hbm_operands * largest, layout.dpu_staging)
@@ -594,9 +598,19 @@ def plan_vector(trace: Trace, layout: Layout, arch: Arch, unit: Unit) -> VectorP
 def _counted(trace: Trace, layout: Layout, unit: Unit) -> list[bool]:
     """For each operand that counts as read, whether it comes from HBM."""
     operator = unit.operators[0]
+    if operator.kind is Kind.OPAQUE:
+        return [layout.from_hbm(operator.operands[0])]
     elements = operator.heads * operator.rows * operator.columns
     counts = _is_table if operator.kind is Kind.EMBEDDING else _is_whole
     return [layout.from_hbm(operand) for operand in unit.outside if counts(trace, operand, elements)]
+
+
+def _surplus(trace: Trace, operator: Operator) -> int:
+    """By how many elements the operand of an opaque operator exceeds its output."""
+    if operator.kind is not Kind.OPAQUE:
+        return 0
+    read = sum(trace.tensors[name].elements for operand in operator.operands for name in operand)
+    return max(read - operator.heads * operator.rows * operator.columns, 0)
 
 
 def _is_table(trace: Trace, operand: Sequence[str], _: int) -> bool:

@@ -185,6 +185,26 @@ def test_an_embedding_gathers_from_each_table() -> None:
     assert (result.bytes["dpu.dma"], result.bytes["dpu.read"], result.bytes["dpu.write"]) == (16, 16, 8)
 
 
+def test_an_opaque_operator_reads_all_before_it_writes() -> None:
+    # 40 B are read, 8 B written: 32 B are read first, in two slots of 16 B; the lanes take no time.
+    # Issue [0, 4); HBM 16 B [4, 8), lands at 13..17, and so on; of three pieces only the last, of 8 B, writes.
+    tensors = {"x": Tensor("x", (40,), Role.INPUT), "y": Tensor("y", (8,))}
+    what = Operator("what", Kind.OPAQUE, (("x",),), ("y",), 1, 4, 0, 2)
+    result = run(Trace("test", tensors, (what,)), tiny())
+    assert (result.bytes["dpu.dma"], result.bytes["dpu.read"], result.bytes["dpu.write"]) == (40, 40, 8)
+    assert busy(result, "dpu.lanes") == []
+    ((start, end),) = busy(result, "dpu.write")
+    assert start >= busy(result, "dpu.read")[-1][1]
+    assert end - start == 2
+
+
+def test_an_opaque_operator_reads_again_what_it_writes_more() -> None:
+    tensors = {"x": Tensor("x", (3,), Role.INPUT), "y": Tensor("y", (8,))}
+    what = Operator("what", Kind.OPAQUE, (("x",),), ("y",), 1, 4, 0, 2)
+    result = run(Trace("test", tensors, (what,)), tiny())
+    assert (result.bytes["dpu.dma"], result.bytes["dpu.read"], result.bytes["dpu.write"]) == (8, 8, 8)
+
+
 def test_partial_sums_that_spill() -> None:
     # D = 16: 2 chunks of 8; N2 = 8: 4 blocks. R·D = 64 B > m1_staging 32 B: refetch. HBM bytes: keep (2 inner
     # panels) 2·64 + 128 + 32 = 288, spill (64 // 16 = 4 blocks, 1 panel) 224. Global SRAM bytes: 288 + 2·64 +
