@@ -18,6 +18,7 @@ BELOW = {
     "data": set(),
     "units": {"errors"},
     "trace": {"errors", "units", "data"},
+    "extract": {"errors", "units", "trace"},
     "arch": {"errors", "units", "data"},
     "kernel": {"errors", "units"},
     "plan": {"errors", "units", "trace", "arch", "kernel"},
@@ -25,7 +26,7 @@ BELOW = {
     "models": {"errors", "units", "trace", "arch", "kernel", "plan", "parts"},
     "results": {"errors", "units", "trace", "arch", "kernel", "plan", "parts", "models", "lsim"},
     "simulate": {"errors", "units", "trace", "arch", "kernel", "plan", "parts", "models", "results"},
-    "cli": {"errors", "units", "trace", "arch", "plan", "models", "results", "simulate", "lsim", "export"},
+    "cli": {"errors", "units", "trace", "arch", "plan", "models", "results", "simulate", "lsim", "export", "extract"},
     "export": {"errors", "units", "arch", "kernel", "plan", "results", "lsim"},
     "__main__": {"cli"},
 }

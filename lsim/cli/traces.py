@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lsim.cli import formats
 from lsim.cli.archs import as_json
 from lsim.cli.text import print_json, print_tables
 from lsim.errors import InputError
@@ -21,6 +22,10 @@ WIDTHS = (4, 8, 16)  # bits an element, for sizes in bytes
 @click.group(short_help="List, show and make traces.")
 def trace() -> None:
     """Lists, shows and makes traces."""
+
+
+for command in (formats.from_csv, formats.to_csv):
+    trace.add_command(command)
 
 
 @trace.command("list")

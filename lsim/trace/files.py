@@ -38,11 +38,16 @@ def save(trace: Trace, path: str | Path) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
+    """Write a file of text whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
     """Write a file whole or not at all: a temporary file beside it takes its place."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_bytes(content)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
