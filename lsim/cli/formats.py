@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,10 @@ _OUT = click.option(
     help="File to write.",
 )
 
+_UNKNOWN = click.option(
+    "--allow-unknown", is_flag=True, help="Keep operators that are not known as opaque data movement."
+)
+
 
 @click.command("from-csv", short_help="A SCALE-Sim GEMM topology as a trace.")
 @_FILE
@@ -37,10 +42,8 @@ def from_csv(file: Path, out: Path) -> None:
     """
     from lsim.extract.scalesim import read_topology
 
-    try:
+    with naming(file):
         workload, notes = read_topology(_text(file), file.stem)
-    except InputError as error:
-        raise error.at(file=file) from None
     _save(workload, out, notes)
 
 
@@ -62,6 +65,49 @@ def to_csv(name: str, out: Path, heads: str) -> None:
     text, notes = topology(load_trace(name), heads)
     _write(out, text.encode(), notes)
     click.echo(f"{out}: {len(text.splitlines()) - 1:,} layers")
+
+
+@click.command("from-chakra", short_help="A Chakra execution trace as a trace.")
+@_FILE
+@_OUT
+@_UNKNOWN
+def from_chakra(file: Path, out: Path, allow_unknown: bool) -> None:
+    """Makes a trace of FILE, an execution trace of MLCommons Chakra (.et).
+
+    One that `lsim trace to-chakra` wrote comes back whole. Of others, PyTorch's operations with shapes are read.
+    """
+    from lsim.extract.chakra import from_chakra
+
+    with naming(file):
+        workload, notes = from_chakra(_bytes(file), file.stem, allow_unknown)
+    _save(workload, out, notes)
+
+
+@click.command("to-chakra", short_help="A trace as a Chakra execution trace.")
+@_TRACE
+@_OUT
+def to_chakra(name: str, out: Path) -> None:
+    """Writes TRACE, a name or a file, as an execution trace of MLCommons Chakra. Nothing is lost."""
+    from lsim.extract.chakra import to_chakra
+    from lsim.trace import load_trace
+
+    workload = load_trace(name)
+    content = to_chakra(workload)
+    _write(
+        out,
+        content,
+        ["An element is one byte there: Chakra has whole bytes, and no width that a run could choose."],
+    )
+    click.echo(f"{out}: {len(workload.operators):,} nodes, {len(content):,} bytes")
+
+
+@contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """Errors name the file that they are about."""
+    try:
+        yield
+    except InputError as error:
+        raise error.at(file=file) from None
 
 
 def _text(file: Path) -> str:

@@ -24,7 +24,7 @@ def trace() -> None:
     """Lists, shows and makes traces."""
 
 
-for command in (formats.from_csv, formats.to_csv):
+for command in (formats.from_csv, formats.to_csv, formats.from_chakra, formats.to_chakra):
     trace.add_command(command)
 
 

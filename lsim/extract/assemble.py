@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from math import prod
+
+from attrs import define, field
 
 from lsim.errors import TraceError
 from lsim.trace.check import build
 from lsim.trace.document import Document, Statement
-from lsim.trace.ir import Operator, Tensor, Trace
+from lsim.trace.ir import Kind, Operator, Role, Tensor, Trace
 
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9_.:/+-]+")
 
@@ -28,6 +31,79 @@ class Names:
         self._taken.add(name)
         self.changed += name != wanted
         return name
+
+
+@define
+class Recorder:
+    """Operators and tensors of a graph as it is walked: each with a name of its own, as near as can be to its source's."""
+
+    operators: list[Operator] = field(factory=list)
+    tensors: dict[str, Tensor] = field(factory=dict)
+    _operator_names: Names = field(factory=Names, init=False)
+    _tensor_names: Names = field(factory=Names, init=False)
+
+    def tensor(self, name: str, shape: Sequence[int], role: Role = Role.ACTIVATION) -> str:
+        """The name of a new tensor; a scalar has one element."""
+        made = self._tensor_names.make(name)
+        self.tensors[made] = Tensor(made, tuple(shape) or (1,), role)
+        return made
+
+    def add(
+        self,
+        name: str,
+        kind: Kind,
+        operands: Iterable[tuple[str, ...]],
+        sizes: tuple[int, int, int, int],
+        outputs: Mapping[str, Sequence[int]],
+        *,
+        label: str = "",
+        causal: bool = False,
+    ) -> tuple[str, ...]:
+        """A new operator of these heads, rows, depth and columns; the names of what it writes, wished by `outputs`."""
+        written = tuple(self.tensor(wish, shape) for wish, shape in outputs.items())
+        made = self._operator_names.make(name)
+        self.operators.append(Operator(made, kind, tuple(operands), written, *sizes, causal, label))
+        return written
+
+    def opaque(
+        self, name: str, operand: tuple[str, ...], output: str, shape: Sequence[int], label: str
+    ) -> str:
+        """Data movement: reads the operand, writes the output."""
+        sizes = (1, 1, 0, prod(shape))
+        return self.add(name, Kind.OPAQUE, [operand], sizes, {output: shape}, label=label)[0]
+
+    def elements(self, operand: Iterable[str]) -> int:
+        """Elements of a concatenation."""
+        return sum(self.tensors[name].elements for name in operand)
+
+    def combine(
+        self,
+        name: str,
+        kind: Kind,
+        operands: Sequence[tuple[str, ...]],
+        output: str,
+        shape: Sequence[int],
+        label: str,
+    ) -> str:
+        """An element-wise operator that broadcasts: parameters smaller than the result are held where they are used; of smaller
+        activations a copy of full size is made first. With one operand left it is an activation function."""
+        size = prod(shape)
+        full = [operand for operand in operands if self.elements(operand) == size]
+        for operand in operands:
+            if self.elements(operand) != size and (not full or not self._is_weight(operand)):
+                full.append(
+                    (self.opaque(f"{name}.broadcast", operand, f"{name}.broadcast.out", shape, "broadcast"),)
+                )
+        kind = kind if len(full) > 1 else Kind.ACTIVATION
+        return self.add(name, kind, full, (1, *self.plane(shape)), {output: shape}, label=label)[0]
+
+    def plane(self, shape: Sequence[int]) -> tuple[int, int, int]:
+        """Rows, no depth and columns of an element-wise operator: features and tokens of an array whose last axis is features."""
+        columns = prod(shape[:-1])
+        return prod(shape[-1:]), 0, columns
+
+    def _is_weight(self, operand: tuple[str, ...]) -> bool:
+        return all(self.tensors[name].role is Role.WEIGHT for name in operand)
 
 
 def assemble(
@@ -52,5 +128,4 @@ def assemble(
         statements += [Statement((tensors[tensor],)) for tensor in stored]
         declared.update(stored)
         statements.append(Statement(tuple(tensors[tensor] for tensor in operator.outputs), operator))
-    plain = _FORBIDDEN.sub("_", name) or "trace"
-    return build(Document(plain, description, tuple(sources), tuple(conventions), tuple(statements)))
+    return build(Document(name, description, tuple(sources), tuple(conventions), tuple(statements)))

@@ -172,9 +172,8 @@ def _chain(layers: Sequence[Layer]) -> tuple[list[Operator], dict[str, Tensor]]:
 
 def _gemm(layer: Layer, filters: str, moving: Sequence[str], written: Sequence[str]) -> Operator:
     """A weight is M1, its filters along the rows; a batched product has its moving operand there."""
-    m1, m2, rows, columns = (filters,), tuple(moving), layer.n, layer.m
-    if layer.heads > 1:
-        m1, m2, rows, columns = m2, m1, columns, rows
+    pair: list[tuple[tuple[str, ...], int]] = [((filters,), layer.n), (tuple(moving), layer.m)]
+    (m1, rows), (m2, columns) = pair if layer.heads == 1 else reversed(pair)
     return Operator(layer.name, Kind.GEMM, (m1, m2), tuple(written), layer.heads, rows, layer.k, columns)
 
 

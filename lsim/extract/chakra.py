@@ -1,0 +1,170 @@
+"""Traces as MLCommons Chakra execution traces, and back, nothing lost.
+
+Each operator is a COMP_NODE: what it reads and writes stands in `inputs` and `outputs` as PyTorch's execution traces have it (lists in
+the text form of Python; a tensor is [tensor id, storage id, offset, elements, bytes an element, device]), whom it waits for in
+`data_deps`. `num_ops` (two a MAC, or one an element) and `tensor_size` (elements read and written) are those that roofline models of
+Chakra's users read. What Chakra has no place for is in attributes `lsim.…`: kind, sizes, heads, roles, names, causal.
+
+Chakra counts whole bytes: an element is given as one byte. The width of operands is a policy of the run.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lsim.errors import TraceError
+from lsim.extract.chakra_schema import COMP_NODE, METADATA_NODE, Messages, attributes, decode, encode
+from lsim.trace.files import loads
+from lsim.trace.ir import Operator, Role, Tensor, Trace
+from lsim.trace.parse import VERSION
+
+MARK = "lsim.trace"
+SCHEMA = "1.0.2-chakra.1.0.0"  # as Chakra's own converters write it
+
+_SIZES = ("heads", "rows", "depth", "columns")
+
+
+# -- writing -------------------------------------------------------------------------------------------------------
+def to_chakra(trace: Trace) -> bytes:
+    """The execution trace: the same bytes for the same trace."""
+    messages = Messages()
+    about = {
+        "schema": SCHEMA,
+        MARK: VERSION,
+        "lsim.name": trace.name,
+        "lsim.description": trace.description,
+        "lsim.sources": trace.sources,
+        "lsim.conventions": trace.conventions,
+    }
+    metadata = messages.of["GlobalMetadata"](version="1.0.0")
+    metadata.attr.extend(messages.attribute(name, value) for name, value in about.items())
+    seen = dict.fromkeys(t for operator in trace.operators for t in (*operator.reads, *operator.outputs))
+    tensors = {name: at for at, name in enumerate(seen)}
+    nodes = {operator.name: at for at, operator in enumerate(trace.operators)}
+    return encode(
+        metadata, (_node(messages, trace, operator, tensors, nodes) for operator in trace.operators)
+    )
+
+
+def _node(
+    messages: Messages, trace: Trace, operator: Operator, tensors: Mapping[str, int], nodes: Mapping[str, int]
+) -> Any:
+    node = messages.of["Node"](id=nodes[operator.name], name=operator.name, type=COMP_NODE)
+    made = (trace.producer(name) for name in operator.reads)
+    node.data_deps.extend(sorted({nodes[source.name] for source in made if source is not None}))
+    ports = ((node.inputs, operator.operands), (node.outputs, [(name,) for name in operator.outputs]))
+    for info, operands in ports:
+        named = [[trace.tensors[name] for name in operand] for operand in operands]
+        info.values, info.shapes, info.types = (str(part) for part in _io(named, tensors))
+    node.attr.extend(messages.attribute(name, value) for name, value in _attributes(trace, operator).items())
+    moved = sum(trace.tensors[name].elements for name in (*operator.reads, *operator.outputs))
+    node.attr.add(name="tensor_size", uint64_val=moved)
+    return node
+
+
+def _io(
+    operands: Sequence[Sequence[Tensor]], ids: Mapping[str, int]
+) -> tuple[list[Any], list[Any], list[str]]:
+    """Values, shapes and types: an operand of several tensors is a list of them."""
+    values = [[[ids[t.name], ids[t.name], 0, t.elements, 1, ""] for t in operand] for operand in operands]
+    shapes = [[list(t.shape) for t in operand] for operand in operands]
+    types = [["Tensor(c10::QUInt8)"] * len(operand) for operand in operands]
+    return (
+        [part[0] if len(part) == 1 else part for part in values],
+        [part[0] if len(part) == 1 else part for part in shapes],
+        [part[0] if len(part) == 1 else f"GenericList[{','.join(part)}]" for part in types],
+    )
+
+
+def _attributes(trace: Trace, operator: Operator) -> dict[str, object]:
+    return {
+        "is_cpu_op": False,
+        "num_ops": 2 * operator.macs or operator.elements,
+        "lsim.kind": operator.kind.value,
+        "lsim.label": operator.label,
+        **{f"lsim.{size}": getattr(operator, size) for size in _SIZES},
+        "lsim.causal": operator.causal,
+        "lsim.operands": [len(operand) for operand in operator.operands],
+        "lsim.inputs": operator.reads,
+        "lsim.input_roles": [trace.tensors[name].role.value for name in operator.reads],
+        "lsim.outputs": operator.outputs,
+        "lsim.output_roles": [trace.tensors[name].role.value for name in operator.outputs],
+    }
+
+
+# -- reading -------------------------------------------------------------------------------------------------------
+def from_chakra(content: bytes, name: str, allow_unknown: bool = False) -> tuple[Trace, list[str]]:
+    """The trace of an execution trace, and what was assumed of one that lsim did not write.
+
+    `allow_unknown`: of such a one, an operation that is not understood is kept as opaque data movement, not refused.
+    """
+    metadata, nodes = decode(content, Messages())
+    about = attributes(metadata)
+    if MARK not in about:
+        from lsim.extract.chakra_foreign import read_foreign
+
+        return read_foreign(nodes, name, allow_unknown)
+    body = [line for node in nodes if node.type != METADATA_NODE for line in _lines(node)]
+    try:
+        return loads("\n".join(json.dumps(line) for line in (*_head(about), *_once(body)))), []
+    except TraceError as error:
+        error.line = None  # of the text made here, which nobody has seen
+        raise error from None
+
+
+def _head(about: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The lines of a trace file before the first tensor."""
+    yield {
+        "lsim_trace": about[MARK],
+        "name": about.get("lsim.name"),
+        "description": about.get("lsim.description", ""),
+    }
+    for word in ("source", "convention"):
+        yield from ({word: one} for one in about.get(f"lsim.{word}s", ()))
+
+
+def _lines(node: Any) -> Iterator[dict[str, Any]]:
+    """The lines of a trace file that say what a node says: the tensors that it reads, and itself."""
+    said = attributes(node)
+    try:
+        names, counts = said["lsim.inputs"], said["lsim.operands"]
+        inputs = _tensors(names, said["lsim.input_roles"], _flat(node.inputs.shapes))
+        outputs = _tensors(said["lsim.outputs"], said["lsim.output_roles"], _flat(node.outputs.shapes))
+        if sum(counts) != len(names):
+            raise ValueError("its operands and its inputs differ")
+        sizes = {size: said[f"lsim.{size}"] for size in _SIZES if size != "depth" or said["lsim.depth"]}
+        kind, label, causal = said["lsim.kind"], said["lsim.label"], said["lsim.causal"]
+    except (KeyError, ValueError, TypeError) as error:
+        problem = f"the attributes that lsim wrote are missing or broken: {error}"
+        raise TraceError(problem, place=f"node {node.id} ({node.name})") from None
+    for tensor in inputs:
+        if tensor.role is not Role.ACTIVATION:
+            yield {"tensor": tensor.name, "role": tensor.role, "shape": tensor.shape}
+    ends = [sum(counts[: at + 1]) for at in range(len(counts))]
+    yield {
+        "op": node.name, "kind": kind, "label": label, **sizes, "causal": causal,
+        "operands": [names[end - count : end] for end, count in zip(ends, counts, strict=True)],
+        "outputs": {tensor.name: tensor.shape for tensor in outputs},
+        "kv": [tensor.name for tensor in outputs if tensor.role is Role.KV],
+    }  # fmt: skip
+
+
+def _tensors(names: Sequence[str], roles: Sequence[str], shapes: Sequence[Any]) -> list[Tensor]:
+    return [
+        Tensor(name, tuple(shape), Role(role)) for name, role, shape in zip(names, roles, shapes, strict=True)
+    ]
+
+
+def _flat(text: str) -> list[Any]:
+    """The shapes of a text, those of an operand of several tensors one by one."""
+    shapes = json.loads(text)
+    return [one for shape in shapes for one in (shape if shape and isinstance(shape[0], list) else [shape])]
+
+
+def _once(lines: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The lines, but for tensors that an operator writes, and those said before."""
+    known = {name for line in lines for name in line.get("outputs", ())}
+    for line in lines:
+        if line.get("tensor") not in known:
+            yield line
+            known.update([line["tensor"]] if "tensor" in line else [])
