@@ -330,7 +330,13 @@ def test_does_trace_list_name_every_trace():
 
 def test_shows_trace_show_what_is_in_a_trace():
     shown = json.loads(call("trace", "show", "deit-tiny", "--json").stdout)
-    assert list(shown) == ["name", "macs", "parameters", "operators"]
+    assert list(shown) == ["name", "macs", "parameters", "bytes", "intensity", "repeats", "operators"]
+    assert shown["bytes"]["8"]["weight"] == shown["parameters"]
+    assert [(one["count"], len(one["operators"])) for one in shown["repeats"]] == [(12, 12)]
+    fetched = shown["parameters"] - 192 * (
+        197 + 1 + 2 * 25
+    )  # all weights but positions, class token and gains of norms
+    assert shown["intensity"]["8"] == pytest.approx(shown["macs"] / fetched)
     assert {"name", "kind", "macs"} <= shown["operators"][0].keys()
     assert sum(operator["macs"] for operator in shown["operators"]) == shown["macs"]
     text = call("trace", "show", "deit-tiny").stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from lsim.errors import InputError
 
 if TYPE_CHECKING:
     from lsim.trace import Operator, Trace
+    from lsim.trace.layers import Stretch
 
 WIDTHS = (4, 8, 16)  # bits an element, for sizes in bytes
 
@@ -50,16 +52,35 @@ def list_(as_json: bool) -> None:
 
 @trace.command()
 @click.argument("name", metavar="TRACE")
+@click.option(
+    "--graph",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="SVG",
+    help="File for a picture: repeated layers once, shapes at the arrows. Needs the extra lsim[graph].",
+)
 @as_json
-def show(name: str, as_json: bool) -> None:
-    """Prints the operators of TRACE, a name or a file, with their sizes."""
+def show(name: str, graph: Path | None, as_json: bool) -> None:
+    """Prints the operators of TRACE, a name or a file, with their sizes, and what repeats."""
     from lsim.trace import load_trace
 
     workload = load_trace(name)
+    if graph is not None:
+        _draw(workload, graph)
     if as_json:
         print_json(_content(workload))
     else:
         print_tables(_tables(workload))
+
+
+def _draw(workload: Trace, path: Path) -> None:
+    from lsim.results.picture import picture
+    from lsim.results.svg import svg
+    from lsim.trace.files import write_text
+
+    try:
+        write_text(path, svg(picture(workload)))
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", file=path) from None
 
 
 @trace.command()
@@ -111,11 +132,37 @@ def _summary(workload: Trace) -> dict[str, Any]:
 
 
 def _content(workload: Trace) -> dict[str, Any]:
+    """All of a trace. `bytes` of the tensors of each role and `intensity`, MACs per byte of the weights and KV entries that
+    GEMMs read, each fetched once, by bits an element; null where nothing is fetched. `repeats`: what is in it several times.
+    """
+    from lsim.trace.layers import stretches
+
     return {
         "name": workload.name,
         "macs": workload.macs,
         "parameters": workload.parameters,
+        "bytes": {str(bits): _bytes(workload, bits) for bits in WIDTHS},
+        "intensity": {str(bits): _intensity(workload, bits) for bits in WIDTHS},
+        "repeats": [_repeat(stretch) for stretch in stretches(workload) if stretch.count > 1],
         "operators": [_operator(operator) for operator in workload.operators],
+    }
+
+
+def _bytes(workload: Trace, bits: int) -> dict[str, int]:
+    return {role.value: size for role, size in workload.bytes_by_role(bits).items()}
+
+
+def _intensity(workload: Trace, bits: int) -> float | None:
+    value = workload.intensity(bits)
+    return value if isfinite(value) else None
+
+
+def _repeat(stretch: Stretch) -> dict[str, Any]:
+    return {
+        "count": stretch.count,
+        "start": stretch.start,
+        "operators": [operator.name for operator in stretch.first],
+        "macs": sum(operator.macs for operator in stretch.first),
     }
 
 
@@ -154,16 +201,11 @@ def _sizes(workload: Trace) -> Iterator[list[str]]:
 
 def _pieces(workload: Trace) -> Iterator[list[tuple[str, ...]]]:
     """The rows of the operators, those of repeated layers once."""
-    from lsim.results.grouping import layerless
-    from lsim.trace.structure import repeats
+    from lsim.trace.layers import stretches
 
-    operators = workload.operators
-    signatures = [
-        (layerless(o.name), o.kind, o.heads, o.rows, o.depth, o.columns, o.causal) for o in operators
-    ]
-    for start, length, count in repeats(signatures):
-        rows = [_row(operator, count, workload.macs) for operator in operators[start : start + length]]
-        yield [(f"{count} times:", *[""] * 7), *rows] if count > 1 else rows
+    for stretch in stretches(workload):
+        rows = [_row(operator, stretch.count, workload.macs) for operator in stretch.first]
+        yield [(f"{stretch.count} times:", *[""] * 7), *rows] if stretch.count > 1 else rows
 
 
 def _row(operator: Operator, count: int, total: int) -> tuple[str, ...]:
