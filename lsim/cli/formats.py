@@ -101,6 +101,39 @@ def to_chakra(name: str, out: Path) -> None:
     click.echo(f"{out}: {len(workload.operators):,} nodes, {len(content):,} bytes")
 
 
+@click.command("from-onnx", short_help="An ONNX model as a trace.")
+@_FILE
+@_OUT
+@click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="INPUT=1,3,224,224",
+    help="Shape of an input that has none in the file. Give several times for several inputs.",
+)
+@_UNKNOWN
+def from_onnx(file: Path, out: Path, shapes: tuple[str, ...], allow_unknown: bool) -> None:
+    """Makes a trace of FILE, an ONNX model; its weights need not be there. Needs the extra lsim[onnx].
+
+    Convolutions are GEMMs by im2col. What is assumed is printed on stderr, and stands in the trace.
+    """
+    from lsim.extract.onnx_model import from_onnx
+
+    given = dict(map(_shape, shapes))
+    with naming(file):
+        workload, notes = from_onnx(file, given, allow_unknown)
+    _save(workload, out, notes)
+
+
+def _shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """A name and the sizes after the last `=`."""
+    name, _, sizes = text.rpartition("=")
+    parts = [part.strip() for part in sizes.split(",")]
+    if not name or not all(part.isdecimal() and int(part) for part in parts):
+        raise InputError(f"must be INPUT=1,3,224,224, not {text!r}", place="--shape")
+    return name, tuple(map(int, parts))
+
+
 @contextmanager
 def naming(file: Path) -> Iterator[None]:
     """Errors name the file that they are about."""

@@ -26,7 +26,7 @@ def trace() -> None:
     """Lists, shows and makes traces."""
 
 
-for command in (formats.from_csv, formats.to_csv, formats.from_chakra, formats.to_chakra):
+for command in (formats.from_csv, formats.to_csv, formats.from_chakra, formats.to_chakra, formats.from_onnx):
     trace.add_command(command)
 
 

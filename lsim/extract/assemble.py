@@ -85,24 +85,27 @@ class Recorder:
         shape: Sequence[int],
         label: str,
     ) -> str:
-        """An element-wise operator that broadcasts: parameters smaller than the result are held where they are used; of smaller
-        activations a copy of full size is made first. With one operand left it is an activation function."""
+        """An element-wise operator that broadcasts: parameters smaller than the result stay as they are, of smaller activations
+        a copy of full size is made first. With one operand it is an activation function."""
         size = prod(shape)
         full = [operand for operand in operands if self.elements(operand) == size]
-        for operand in operands:
-            if self.elements(operand) != size and (not full or not self._is_weight(operand)):
-                full.append(
-                    (self.opaque(f"{name}.broadcast", operand, f"{name}.broadcast.out", shape, "broadcast"),)
-                )
-        kind = kind if len(full) > 1 else Kind.ACTIVATION
-        return self.add(name, kind, full, (1, *self.plane(shape)), {output: shape}, label=label)[0]
+        small = [operand for operand in operands if self.elements(operand) != size]
+        held = [operand for operand in small if full and self.is_weight(operand)]
+        for operand in small:
+            if operand not in held:
+                copy = f"{name}.broadcast"
+                full.append((self.opaque(copy, operand, f"{copy}.out", shape, "broadcast"),))
+        kind = kind if len(full) + len(held) > 1 else Kind.ACTIVATION
+        sizes = (1, *self.plane(shape))
+        return self.add(name, kind, [*full, *held], sizes, {output: shape}, label=label)[0]
 
     def plane(self, shape: Sequence[int]) -> tuple[int, int, int]:
         """Rows, no depth and columns of an element-wise operator: features and tokens of an array whose last axis is features."""
         columns = prod(shape[:-1])
         return prod(shape[-1:]), 0, columns
 
-    def _is_weight(self, operand: tuple[str, ...]) -> bool:
+    def is_weight(self, operand: Iterable[str]) -> bool:
+        """Whether all of an operand is parameters."""
         return all(self.tensors[name].role is Role.WEIGHT for name in operand)
 
 

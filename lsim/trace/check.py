@@ -76,7 +76,11 @@ def _check_sizes(operator: Operator, tensors: dict[str, Tensor]) -> None:
     _check_shape(operator)
     given = [sum(tensors[name].elements for name in operand) for operand in operator.operands]
     for position, (elements, sizes) in enumerate(zip(given, _needs(operator), strict=True)):
-        if sizes is not None and elements != prod(sizes):
+        if (
+            sizes is not None
+            and elements != prod(sizes)
+            and not _is_held(operator, position, elements, tensors)
+        ):
             _refuse(f"operand {position}", operator.operands[position], elements, sizes)
     if operator.kind is Kind.EMBEDDING:
         _check_tables(operator, given)
@@ -110,6 +114,13 @@ def _needs(operator: Operator) -> Sequence[tuple[int, ...] | None]:
     if operator.kind in (Kind.EMBEDDING, Kind.OPAQUE):
         return [None] * count
     return [whole] * count
+
+
+def _is_held(operator: Operator, position: int, elements: int, tensors: dict[str, Tensor]) -> bool:
+    """Whether an operand is a parameter smaller than the result, which is held where it is used: a scale of each feature."""
+    weights = all(tensors[name].role is Role.WEIGHT for name in operator.operands[position])
+    combines = operator.kind in (Kind.RESIDUAL, Kind.MULTIPLY)
+    return combines and position > 0 and weights and operator.elements % elements == 0
 
 
 def _check_tables(operator: Operator, given: Sequence[int]) -> None:

@@ -49,8 +49,8 @@ class Kind(StrEnum):
     SOFTMAX = "softmax"  # over each row of the one operand
     NORM = "norm"  # of each row; x[, gain][, bias], both one element per column
     ACTIVATION = "activation"  # a function of each element: GELU, SiLU, …; the label says which
-    RESIDUAL = "residual"  # the element-wise sum of its operands
-    MULTIPLY = "multiply"  # the element-wise product of its operands
+    RESIDUAL = "residual"  # the element-wise sum of its operands; a parameter may be of fewer elements, e.g. one a feature
+    MULTIPLY = "multiply"  # the element-wise product of its operands; a parameter may be of fewer elements
     ROTARY = "rotary"  # rotary position embedding of Q or K; its angles are computed, not stored
     EMBEDDING = "embedding"  # gathers rows: of one table; or of several, summed, after the indices
     OPAQUE = (

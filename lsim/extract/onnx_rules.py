@@ -1,0 +1,330 @@
+"""What each operator of ONNX is in a trace. Operators and their inputs: github.com/onnx/onnx, docs/Operators.md; those of
+`com.microsoft`: github.com/microsoft/onnxruntime, docs/ContribOperators.md; those of `lsim`: onnx_patterns.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from math import prod
+
+from lsim.extract.onnx_attention import (
+    fused_attention,
+    grouped_attention,
+    multi_head_attention,
+    standard_attention,
+)
+from lsim.extract.onnx_graph import LAYOUTS, Node
+from lsim.extract.onnx_lower import Lowering
+from lsim.extract.onnx_products import conv, conv_transpose, gemm, matmul, matmul_bits
+from lsim.trace.ir import Kind
+
+Rule = Callable[[Lowering, Node], None]
+
+_FUNCTIONS = [
+    "Abs",
+    "Ceil",
+    "Celu",
+    "Clip",
+    "Cos",
+    "Elu",
+    "Erf",
+    "Exp",
+    "Floor",
+    "Gelu",
+    "HardSigmoid",
+    "HardSwish",
+    "LeakyRelu",
+    "Log",
+    "LogSigmoid",
+    "Mish",
+    "Neg",
+    "Not",
+    "Reciprocal",
+    "Relu",
+    "Round",
+    "Selu",
+    "Sigmoid",
+    "Sign",
+    "Sin",
+    "Softplus",
+    "Softsign",
+    "Sqrt",
+    "Swish",
+    "Tanh",
+    "ThresholdedRelu",
+]
+_MOVES = [
+    "AveragePool",
+    "DepthToSpace",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "LpPool",
+    "MaxPool",
+    "Pad",
+    "ReduceL1",
+    "ReduceL2",
+    "ReduceMax",
+    "ReduceMean",
+    "ReduceMin",
+    "ReduceProd",
+    "ReduceSum",
+    "ReduceSumSquare",
+    "Resize",
+    "SpaceToDepth",
+    "Tile",
+    "Upsample",
+]
+
+
+def alias(low: Lowering, node: Node) -> None:
+    """The same data under another name; of an expansion, each element once."""
+    low.put(node.outputs[0], low.operand(node.inputs[0]))
+
+
+def concat(low: Lowering, node: Node) -> None:
+    low.put(node.outputs[0], tuple(tensor for name in node.inputs for tensor in low.full(name)))
+
+
+def function(low: Lowering, node: Node) -> None:
+    """A function of each element."""
+    bias = node.input(1) if node.op.endswith("BiasGelu") else ""
+    shape, out = low.shape(node.outputs[0]), node.outputs[0]
+    if bias and low.add_bias(node, node.inputs[0], bias):
+        bias = ""
+    source = low.full(node.inputs[0])
+    sizes = (1, *low.out.plane(shape))
+    if bias:
+        total = f"{node.name}.bias"
+        source = (
+            low.out.combine(total, Kind.RESIDUAL, [source, low.operand(bias)], f"{total}.out", shape, "bias"),
+        )
+    label = node.op.rpartition(".")[2].lower()
+    low.put(out, low.out.add(node.name, Kind.ACTIVATION, [source], sizes, {out: shape}, label=label))
+
+
+def combine(kind: Kind) -> Rule:
+    """Element by element, with what broadcasts; a constant number is part of its neighbours."""
+
+    def rule(low: Lowering, node: Node) -> None:
+        arrays = [name for name in node.inputs if name and low.is_float(name) and not low.is_number(name)]
+        scales = kind is Kind.MULTIPLY and node.op in ("Mul", "Div")
+        if len(arrays) == 1 and scales and low.size(arrays[0]) == low.size(node.outputs[0]):
+            alias(low, Node(node.name, node.op, (arrays[0],), node.outputs, {}))
+            return
+        for one, other in (arrays, arrays[::-1]) if len(arrays) == 2 and node.op == "Add" else ():
+            if low.add_bias(node, one, other):
+                return
+        out, label = node.outputs[0], node.op.rpartition(".")[2].lower()
+        operands = [low.operand(name) for name in arrays]
+        low.put(out, (low.out.combine(node.name, kind, operands, out, low.shape(out), label),))
+
+    return rule
+
+
+def softmax(low: Lowering, node: Node) -> None:
+    """Over one axis; before opset 13 over all axes from one on."""
+    shape = low.shape(node.outputs[0])
+    whole = low.graph.opset < 13
+    axis = node.attributes.get("axis", 1 if whole else -1) % max(1, len(shape))
+    columns = prod(shape[axis:]) if whole else shape[axis]
+    rows = prod(shape[:axis][-1:]) if whole or axis == len(shape) - 1 else prod(shape[-1:])
+    heads = prod(shape) // (rows * columns)
+    source, out = low.full(node.inputs[0]), node.outputs[0]
+    causal = bool(node.attributes.get("causal"))
+    made = low.out.add(
+        node.name, Kind.SOFTMAX, [source], (heads, rows, 0, columns), {out: shape}, causal=causal
+    )
+    low.put(out, made)
+
+
+def norm(low: Lowering, node: Node) -> None:
+    """A norm of the last axes, with its gain and bias if they have one element a column."""
+    shape = low.shape(node.inputs[0])
+    axis = node.attributes.get("axis", -1)
+    columns = prod(shape[axis:])
+    given = [name for name in node.inputs[1:3] if name and low.size(name) == columns]
+    operands = [low.full(node.inputs[0]), *(low.operand(name) for name in given)]
+    low.vector(node, Kind.NORM, operands, (1, prod(shape) // columns, 0, columns), _norm_label(node))
+
+
+def _norm_label(node: Node) -> str:
+    return "rmsnorm" if "RMS" in node.op or "Simplified" in node.op else "layernorm"
+
+
+def channel_norm(low: Lowering, node: Node) -> None:
+    """Instance and group norm: each group of channels of an image, then gain and bias of each channel."""
+    shape, out = low.shape(node.inputs[0]), node.outputs[0]
+    groups = shape[0] * node.attributes.get("num_groups", shape[1])
+    normed = f"{node.name}.norm"
+    made = low.out.add(
+        normed,
+        Kind.NORM,
+        [low.full(node.inputs[0])],
+        (1, groups, 0, prod(shape) // groups),
+        {f"{normed}.out": shape},
+    )
+    gains = [low.operand(name) for name in node.inputs[1:3]]
+    low.put(out, (low.out.combine(node.name, Kind.MULTIPLY, [made, *gains], out, shape, "affine"),))
+
+
+def batch_norm(low: Lowering, node: Node) -> None:
+    """In inference, a gain and a bias of each channel."""
+    out = node.outputs[0]
+    operands = [low.full(node.inputs[0]), *(low.operand(name) for name in node.inputs[1:])]
+    low.put(out, (low.out.combine(node.name, Kind.MULTIPLY, operands, out, low.shape(out), "batchnorm"),))
+
+
+def skip_norm(low: Lowering, node: Node) -> None:
+    """A residual, then a norm; the bias is the last input."""
+    shape = low.shape(node.inputs[0])
+    simple = "Simplified" in node.op
+    parameters, bias = node.inputs[2 : 3 if simple else 4], node.input(3 if simple else 4)
+    added = [low.full(node.inputs[0]), low.operand(node.inputs[1]), *([low.operand(bias)] if bias else [])]
+    total = (
+        low.out.combine(f"{node.name}.residual", Kind.RESIDUAL, added, f"{node.name}.sum", shape, "residual"),
+    )
+    operands = [total, *(low.operand(name) for name in parameters if name)]
+    low.vector(node, Kind.NORM, operands, (1, prod(shape[:-1]), 0, shape[-1]), _norm_label(node))
+    if len(node.outputs) > 3 and node.outputs[3]:
+        low.put(node.outputs[3], total)
+
+
+def embed_norm(low: Lowering, node: Node) -> None:
+    """The sum of rows of tables of words, positions and segments, and its norm."""
+    ids, segments, word, position, segment, *parameters = (*node.inputs, "", "", "")[:7]
+    shape, name = low.shape(node.outputs[0]), f"{node.name}.embedding"
+    indices = tuple(t for one in (ids, segments) if one for t in low.operand(one))
+    tables = [low.operand(table) for table in (word, position, segment) if table]
+    sizes = (1, prod(shape[:-1]), 0, shape[-1])
+    made = low.out.add(name, Kind.EMBEDDING, [indices, *tables], sizes, {f"{name}.out": shape})
+    low.vector(node, Kind.NORM, [made, *(low.operand(one) for one in parameters if one)], sizes, "layernorm")
+    if len(node.outputs) > 2 and node.outputs[2]:
+        low.put(node.outputs[2], made)
+
+
+def rotary(low: Lowering, node: Node) -> None:
+    at = 0 if low.is_float(node.inputs[0]) else 1
+    sizes = (1, *low.out.plane(low.shape(node.outputs[0])))
+    low.vector(node, Kind.ROTARY, [low.full(node.inputs[at])], sizes)
+
+
+def gather(low: Lowering, node: Node) -> None:
+    """Rows of a table by computed indices; by constant ones a part."""
+    data, indices = node.inputs[:2]
+    index = low.graph.value(indices)
+    if index is not None:
+        axis = node.attributes.get("axis", 0) % len(low.shape(data))
+        if index.size == 1:
+            at = int(index.reshape(())) % low.shape(data)[axis]
+            _parts(low, node, data, {node.outputs[0]: (axis, at, at + 1)})
+        else:
+            low.part(node, node.outputs[0], data)
+        return
+    shape = low.shape(node.outputs[0])
+    columns = prod(low.shape(data)[1:]) if node.attributes.get("axis", 0) == 0 else 1
+    columns = columns if prod(shape) % columns == 0 else 1
+    operands = [low.operand(indices), low.operand(data)]
+    low.vector(node, Kind.EMBEDDING, operands, (1, prod(shape) // columns, 0, columns))
+
+
+def part(low: Lowering, node: Node) -> None:
+    _parts(low, node, node.inputs[0], _ranges(low, node))
+
+
+_Range = tuple[int, int, int]  # axis, from, to
+
+
+def _parts(low: Lowering, node: Node, source: str, ranges: dict[str, _Range]) -> None:
+    """What a node takes of a value; if it and all others that take of it divide it, its operator writes the parts."""
+    if node.outputs[0] in low.held:
+        return  # divided with the first of them
+    everyone: dict[str, _Range] = {}
+    for reader in low.readers[source]:
+        if reader.op not in ("Slice", "Split", "Gather"):
+            everyone.clear()
+            break
+        everyone.update(_ranges(low, reader))
+    if _divides(low, source, everyone):
+        order = sorted(everyone, key=lambda name: everyone[name][1])
+        if low.divide(source, order):
+            return
+    for name in node.outputs:
+        low.part(Node(node.name, node.op, node.inputs, (name,), node.attributes), name, source)
+
+
+def _divides(low: Lowering, source: str, ranges: dict[str, _Range]) -> bool:
+    if (
+        len(ranges) < 2
+        or len({axis for axis, _, _ in ranges.values()}) > 1
+        or source in low.graph.outputs
+        or source not in low.makers
+    ):
+        return False
+    edges = sorted((begin, end) for _, begin, end in ranges.values())
+    axis = next(iter(ranges.values()))[0]
+    joined = all(one[1] == other[0] for one, other in pairwise(edges))
+    return joined and edges[0][0] == 0 and edges[-1][1] == low.shape(source)[axis] and axis >= 0
+
+
+def _ranges(low: Lowering, node: Node) -> dict[str, _Range]:
+    """Along which axis, from where to where, each output is taken; axis -1 if that is no range along one axis."""
+    shape = low.shape(node.inputs[0])
+    if node.op == "Split":
+        axis, at, made = node.attributes.get("axis", 0) % len(shape), 0, {}
+        for name in node.outputs:
+            size = low.shape(name)[axis]
+            made[name], at = (axis, at, at + size), at + size
+        return made
+    out = node.outputs[0]
+    if node.op == "Gather":
+        index, axis = low.graph.value(node.inputs[1]), node.attributes.get("axis", 0) % len(shape)
+        at = int(index.reshape(())) % shape[axis] if index is not None and index.size == 1 else -1
+        return {out: (axis, at, at + 1) if at >= 0 else (-1, 0, 0)}
+    changed = [
+        axis for axis, (one, other) in enumerate(zip(shape, low.shape(out), strict=True)) if one != other
+    ]
+    starts = low.graph.value(node.input(1)) if node.input(1) else node.attributes.get("starts")
+    axes = low.graph.value(node.input(3)) if node.input(3) else node.attributes.get("axes")
+    axes = list(range(len(shape))) if axes is None else [int(axis) % len(shape) for axis in axes]
+    if len(changed) != 1 or starts is None or changed[0] not in axes:
+        return {out: (-1, 0, 0)}
+    begin = int(starts[axes.index(changed[0])])
+    begin = begin if begin >= 0 else max(0, begin + shape[changed[0]])
+    return {out: (changed[0], begin, begin + low.shape(out)[changed[0]])}
+
+
+_MS = "com.microsoft."
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys((*LAYOUTS, "Expand"), alias),
+    "Concat": concat,
+    **dict.fromkeys((*_FUNCTIONS, "lsim.Gelu", "lsim.Silu"), function),
+    **dict.fromkeys((f"{_MS}Gelu", f"{_MS}FastGelu", f"{_MS}QuickGelu", f"{_MS}BiasGelu"), function),
+    **dict.fromkeys(("Add", "Sub", "Sum", "Mean", "Max", "Min"), combine(Kind.RESIDUAL)),
+    **dict.fromkeys(("Mul", "Div", "Pow", "PRelu"), combine(Kind.MULTIPLY)),
+    **dict.fromkeys(
+        ("And", "Or", "Xor", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Where"),
+        combine(Kind.RESIDUAL),
+    ),
+    **dict.fromkeys(("Softmax", "LogSoftmax", "lsim.Softmax"), softmax),
+    **dict.fromkeys(("LayerNormalization", "RMSNormalization", "lsim.LayerNorm", "lsim.RMSNorm"), norm),
+    **dict.fromkeys(("SimplifiedLayerNormalization", f"{_MS}SimplifiedLayerNormalization"), norm),
+    **dict.fromkeys(("InstanceNormalization", "GroupNormalization"), channel_norm),
+    "BatchNormalization": batch_norm,
+    **dict.fromkeys((f"{_MS}SkipLayerNormalization", f"{_MS}SkipSimplifiedLayerNormalization"), skip_norm),
+    f"{_MS}EmbedLayerNormalization": embed_norm,
+    **dict.fromkeys(("RotaryEmbedding", f"{_MS}RotaryEmbedding", "lsim.Rotary"), rotary),
+    **dict.fromkeys(("Slice", "Split"), part),
+    "Gather": gather,
+    **dict.fromkeys(("MatMul", f"{_MS}FusedMatMul"), matmul),
+    "Gemm": gemm,
+    "Conv": conv,
+    "ConvTranspose": conv_transpose,
+    f"{_MS}MatMulNBits": matmul_bits,
+    "Attention": standard_attention,
+    f"{_MS}Attention": fused_attention,
+    f"{_MS}MultiHeadAttention": multi_head_attention,
+    f"{_MS}GroupQueryAttention": grouped_attention,
+    **dict.fromkeys(_MOVES, Lowering.opaque),
+}
