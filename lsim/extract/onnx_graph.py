@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 OLDEST = 9  # opset; older ones broadcast by an attribute
 FOLDED = 1 << 22  # elements of the largest constant that is computed with: a causal mask of 2048 tokens
 DOMAINS = {"": "", "ai.onnx": "", "com.microsoft": "com.microsoft."}
+SMALL = 64  # elements of the largest constant that shapes follow from
 # Nodes whose output is their input to us: widths are a policy of the run, and inference drops nothing.
 TRANSPARENT = frozenset({"Identity", "Cast", "CastLike", "Dropout", "QuantizeLinear", "DequantizeLinear"})
 LAYOUTS = frozenset(
@@ -180,9 +181,8 @@ def _fixed(name: str, declared: Any, given: Shape | None) -> Shape:
 # -- one node ------------------------------------------------------------------------------------------------------
 def _walk(graph: Graph, proto: Any, at: int, same: dict[str, str], imports: Sequence[Any]) -> None:
     """Folds a node, or adds it with the shapes of what it writes."""
-    for position, name in enumerate(proto.input):
-        proto.input[position] = same.get(name, name)
-    node = _node(proto, at)
+    node = _node(proto, at, same)
+    _check_inputs(graph, proto, node)
     if _is_known(graph, node) and _fold(graph, node, proto, imports):
         return
     if node.op == "Constant":
@@ -194,14 +194,22 @@ def _walk(graph: Graph, proto: Any, at: int, same: dict[str, str], imports: Sequ
         graph.nodes.append(node)
 
 
-def _node(proto: Any, at: int) -> Node:
+def _node(proto: Any, at: int, same: Mapping[str, str]) -> Node:
     from onnx import helper
 
     outputs = tuple(proto.output)
     name = proto.name or next(filter(None, outputs), f"{proto.op_type}.{at}")
     op = f"{DOMAINS.get(proto.domain, f'{proto.domain}.')}{proto.op_type}"
     attributes = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
-    return Node(name, op, tuple(proto.input), outputs, attributes)
+    return Node(name, op, tuple(same.get(name, name) for name in proto.input), outputs, attributes)
+
+
+def _check_inputs(graph: Graph, proto: Any, node: Node) -> None:
+    for name in filter(None, proto.input):
+        if name not in graph.shapes:
+            maker = next((one for one in graph.nodes if name in one.outputs), node)
+            problem = f"the shape of {name!r} does not follow from its inputs: write it into the model (graph.value_info)"
+            raise TraceError(problem, place=maker.place())
 
 
 def _is_known(graph: Graph, node: Node) -> bool:
@@ -231,14 +239,12 @@ def _fold(graph: Graph, node: Node, proto: Any, imports: Sequence[Any]) -> bool:
         from onnx import helper
         from onnx.reference import ReferenceEvaluator
 
-        names = [name for name in node.inputs if name]
-        inputs = [
-            helper.make_tensor_value_info(name, graph.types[name], graph.shapes[name]) for name in names
-        ]
+        given = {name: graph.value(same) for name, same in zip(proto.input, node.inputs, strict=True) if name}
+        inputs = [helper.make_empty_tensor_value_info(name) for name in given]
         outputs = [helper.make_empty_tensor_value_info(name) for name in node.outputs if name]
         model = helper.make_model(helper.make_graph([proto], "one", inputs, outputs), opset_imports=imports)
         try:
-            made = ReferenceEvaluator(model).run(None, {name: graph.value(name) for name in names})
+            made = ReferenceEvaluator(model).run(None, given)
         except Exception:  # whatever it does not implement: the node stays
             return False
     if any(not isinstance(value, numpy.ndarray | numpy.generic) or value.size > FOLDED for value in made):
@@ -261,37 +267,44 @@ def _infer(graph: Graph, node: Node, proto: Any, imports: Sequence[Any]) -> None
     """The shapes of what a node writes."""
     from onnx import TensorProto, defs
 
-    if not defs.has(proto.op_type, "" if proto.domain == "ai.onnx" else proto.domain):
-        rule = CONTRIB.get(node.op)
-        made = rule(graph, node) if rule else {}
+    rule = CONTRIB.get(node.op)
+    if rule is not None:
+        made = rule(graph, node)
         graph.shapes.update(made)
         graph.types.update(dict.fromkeys(made, TensorProto.FLOAT))
         return
-    for name, inferred in _inferred(graph, proto, imports).items():
-        tensor = inferred.tensor_type
-        dims = [dim.dim_value for dim in tensor.shape.dim]
+    if not defs.has(proto.op_type, "" if proto.domain == "ai.onnx" else proto.domain):
+        return
+    for name, tensor in _inferred(graph, node, proto, imports).items():
         if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim):
-            graph.shapes[name], graph.types[name] = tuple(dims), tensor.elem_type
+            graph.shapes[name] = tuple(dim.dim_value for dim in tensor.shape.dim)
+            graph.types[name] = tensor.elem_type
 
 
-def _inferred(graph: Graph, proto: Any, imports: Sequence[Any]) -> Mapping[str, Any]:
-    from onnx import defs, helper, numpy_helper
-    from onnx.shape_inference import InferenceError, infer_node_outputs
+def _inferred(graph: Graph, node: Node, proto: Any, imports: Sequence[Any]) -> Mapping[str, Any]:
+    """The types of what a node writes, by onnx's inference on a model of that node alone."""
+    from onnx import helper, numpy_helper
+    from onnx.checker import ValidationError
+    from onnx.shape_inference import InferenceError, infer_shapes
 
-    known = [name for name in proto.input if name in graph.shapes]
-    types = {name: helper.make_tensor_type_proto(graph.types[name], graph.shapes[name]) for name in known}
-    small = {name: graph.value(name) for name in known if prod(graph.shapes[name]) <= 64}
-    data = {name: numpy_helper.from_array(value, name) for name, value in small.items() if value is not None}
+    names = dict.fromkeys(filter(None, proto.input))
+    inputs = [helper.make_tensor_value_info(name, graph.types[name], graph.shapes[name]) for name in names]
+    outputs = [helper.make_empty_tensor_value_info(name) for name in node.outputs if name]
+    values = {
+        name: graph.value(same)
+        for name, same in zip(proto.input, node.inputs, strict=True)
+        if name and prod(graph.shapes[name]) <= SMALL and graph.types[name] not in FLOATS - {1}
+    }
+    known = [numpy_helper.from_array(value, name) for name, value in values.items() if value is not None]
+    model = helper.make_model(
+        helper.make_graph([proto], "one", inputs, outputs, known), opset_imports=imports
+    )
     try:
-        schema = defs.get_schema(
-            proto.op_type, graph.opset, "" if proto.domain == "ai.onnx" else proto.domain
-        )
-        return infer_node_outputs(schema, proto, types, data, opset_imports=list(imports))
-    except (InferenceError, defs.SchemaError, KeyError) as error:
-        said = str(error).strip().splitlines()
-        raise TraceError(
-            f"its shapes do not fit: {said[-1] if said else error}", place=_node(proto, 0).place()
-        ) from None
+        inferred = infer_shapes(model, check_type=True, strict_mode=True, data_prop=True).graph
+    except (InferenceError, ValidationError) as error:
+        said = str(error).strip().splitlines()[-1]
+        raise TraceError(f"its shapes do not fit: {said}", place=node.place()) from None
+    return {value.name: value.type.tensor_type for value in (*inferred.output, *inferred.value_info)}
 
 
 # -- operators of ONNX Runtime (github.com/microsoft/onnxruntime, docs/ContribOperators.md) ------------------------
@@ -352,6 +365,7 @@ def _bits(graph: Graph, node: Node) -> dict[str, Shape]:
 _MS = "com.microsoft."
 CONTRIB: dict[str, Callable[[Graph, Node], dict[str, Shape]]] = {
     **{f"{_MS}{op}": _as_first for op in ("Gelu", "FastGelu", "BiasGelu", "QuickGelu", "RotaryEmbedding")},
+    "GroupNormalization": _as_first,  # a function of which onnx infers nothing
     **dict.fromkeys(("SimplifiedLayerNormalization", f"{_MS}SimplifiedLayerNormalization"), _as_first),
     **{f"{_MS}{op}": _skip_norm for op in ("SkipLayerNormalization", "SkipSimplifiedLayerNormalization")},
     f"{_MS}EmbedLayerNormalization": _embed_norm,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve, field
 
-from lsim.extract.onnx_graph import Graph, Node, Shape
+from lsim.extract.onnx_graph import FLOATS, Graph, Node, Shape
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -271,7 +271,11 @@ class Patterns:
         return True
 
     def _is_mask_source(self, name: str) -> bool:
-        if name in self.graph.weights and prod(self.graph.shapes[name]) > 1:
+        if (
+            name in self.graph.weights
+            and prod(self.graph.shapes[name]) > 1
+            and self.graph.types[name] in FLOATS
+        ):
             return False
         return self.graph.is_stored(name) or self.graph.types.get(name) in _INTEGERS or "mask" in name
 

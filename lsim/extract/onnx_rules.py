@@ -107,7 +107,8 @@ def combine(kind: Kind) -> Rule:
     """Element by element, with what broadcasts; a constant number is part of its neighbours."""
 
     def rule(low: Lowering, node: Node) -> None:
-        arrays = [name for name in node.inputs if name and low.is_float(name) and not low.is_number(name)]
+        given = node.inputs[1:] if node.op == "Where" else node.inputs
+        arrays = [name for name in given if name and not low.is_number(name)]
         scales = kind is Kind.MULTIPLY and node.op in ("Mul", "Div")
         if len(arrays) == 1 and scales and low.size(arrays[0]) == low.size(node.outputs[0]):
             alias(low, Node(node.name, node.op, (arrays[0],), node.outputs, {}))
