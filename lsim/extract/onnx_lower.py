@@ -192,9 +192,9 @@ class Lowering:
 
     def _is_read_through(self, name: str) -> bool:
         """Whether what an operator wrote is read as this value only, by way of layouts and biases."""
-        while (maker := self.makers[name]).op in LAYOUTS or self.held.get(name) == self.held.get(
-            maker.inputs[0]
-        ):
+        while (maker := self.makers[name]).op in LAYOUTS | {"Identity"} or self.held.get(
+            name
+        ) == self.held.get(maker.inputs[0]):
             name = maker.inputs[0]
             if len(self.readers[name]) > 1 or name in self.graph.outputs or name not in self.makers:
                 return False

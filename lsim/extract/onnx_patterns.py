@@ -63,6 +63,8 @@ class Patterns:
                 return self._rotary(node)
             case "Softmax":
                 return self._softmax(node)
+            case "Where":
+                return self._finite(node)
         return None
 
     # -- looking around ------------------------------------------------------------------------------------------------
@@ -150,19 +152,19 @@ class Patterns:
     def _gelu(self, node: Node) -> Node | None:
         """x · (1 + f) / 2 in any order, where f = erf(x/√2), or a tanh of a polynomial of x."""
         for one, other in self._with(node):
-            plus = self._maker(one, "Add")
-            bell = (
-                next((self._maker(a, "Erf", "Tanh") for a, b in self._with(plus) if self._is_number(b)), None)
-                if plus
-                else None
-            )
-            x = self._scaled(other)
+            plus, x = self._maker(self._scaled(one), "Add"), self._scaled(other)
+            bell = self._bell(plus) if plus else None
             if bell is None or self._leaves(bell.inputs[0], x) != {x}:
                 continue
-            half = self._reader(node.outputs[0], "Mul", "Div") if x == other else None
+            halved = x != other or plus is not self._maker(one, "Add")
+            half = None if halved else self._reader(node.outputs[0], "Mul", "Div")
             last = half if half and any(self._is_number(name) for name in half.inputs) else node
             return self._replace(last, "lsim.Gelu", x)
         return None
+
+    def _bell(self, plus: Node) -> Node | None:
+        """The f of 1 + f."""
+        return next((self._maker(a, "Erf", "Tanh") for a, b in self._with(plus) if self._is_number(b)), None)
 
     def _leaves(self, name: str, x: str, depth: int = 8) -> set[str]:
         """What a value is computed from by arithmetic with constants, back to x."""
@@ -222,6 +224,12 @@ class Patterns:
             return None
         return self._replace(node, "lsim.Softmax", scores, causal=causal, **node.attributes)
 
+    def _finite(self, node: Node) -> Node | None:
+        """What replaces the result of a row without any key that counts."""
+        check = self._maker(node.inputs[0], "IsNaN")
+        same = check is not None and check.inputs[0] == node.inputs[2] and self._is_number(node.inputs[1])
+        return self._replace(node, "Identity", node.inputs[2]) if same else None
+
     def _unmasked(self, step: Node, softmax: str) -> tuple[str | None, bool]:
         """The scores before a scale or a mask, and whether that is a causal one; None if the step is something else."""
         if step.op in ("Mul", "Div"):
@@ -251,7 +259,7 @@ class Patterns:
                 return None, False  # a bias: it is a parameter, or computed from one
             self.masks.append(softmax)
             return scores, False
-        if keep is None and not ((value == 0) | (value <= MASKED)).all():
+        if keep is None and not _is_mask(value):
             return None, False
         masked = value <= MASKED if keep is None else value.astype(bool) != keep
         return scores, _is_causal(masked, self.graph.shapes[scores])
@@ -278,6 +286,14 @@ class Patterns:
         ):
             return False
         return self.graph.is_stored(name) or self.graph.types.get(name) in _INTEGERS or "mask" in name
+
+
+def _is_mask(value: ndarray[Any, Any]) -> bool:
+    """Whether what is added hides keys, or nothing for all heads alike; a bias of each head may be zero by chance."""
+    hides = bool((value <= MASKED).any())
+    return bool(((value == 0) | (value <= MASKED)).all()) and (
+        hides or value.ndim < 3 or value.shape[-3] == 1
+    )
 
 
 def _is_causal(masked: ndarray[Any, Any], shape: Shape) -> bool:

@@ -298,7 +298,7 @@ def _ranges(low: Lowering, node: Node) -> dict[str, _Range]:
 _MS = "com.microsoft."
 
 RULES: dict[str, Rule] = {
-    **dict.fromkeys((*LAYOUTS, "Expand"), alias),
+    **dict.fromkeys((*LAYOUTS, "Expand", "Identity"), alias),
     "Concat": concat,
     **dict.fromkeys((*_FUNCTIONS, "lsim.Gelu", "lsim.Silu"), function),
     **dict.fromkeys((f"{_MS}Gelu", f"{_MS}FastGelu", f"{_MS}QuickGelu", f"{_MS}BiasGelu"), function),

@@ -8,7 +8,7 @@ from attrs import frozen
 from lsim.trace.ir import Operator, Trace
 from lsim.trace.structure import repeats
 
-_NUMBER = re.compile(r"\d+")
+_NUMBER = re.compile(r"[._]?\d+")  # exporters name the second `linear` of a model `linear_1`
 
 
 @frozen
@@ -30,4 +30,4 @@ def stretches(trace: Trace) -> list[Stretch]:
 def _signature(trace: Trace, operator: Operator) -> Hashable:
     sizes = (operator.heads, operator.rows, operator.depth, operator.columns)
     roles = tuple(trace.tensors[name].role for name in operator.reads)
-    return _NUMBER.sub("*", operator.name), operator.kind, sizes, operator.causal, roles
+    return _NUMBER.sub("", operator.name), operator.kind, sizes, operator.causal, roles

@@ -365,17 +365,15 @@ def test_is_a_written_out_rms_norm_one_operator(folder, inverse):
     assert (operator.kind, operator.operands, operator.label) == (Kind.NORM, (("x",), ("g",)), "rmsnorm")
 
 
-@pytest.mark.parametrize("half_first", [False, True])
-def test_is_a_written_out_gelu_one_operator(folder, half_first):
+@pytest.mark.parametrize("half", ["x", "bell", "last"])
+def test_is_a_written_out_gelu_one_operator(folder, half):
     m = Model()
     x = m.input("x", 5, 6)
-    half, one = m.constant("half", 0.5, np.float32), m.constant("one", 1, np.float32)
+    number, one = m.constant("half", 0.5, np.float32), m.constant("one", 1, np.float32)
     bell = m.node("Add", m.node("Erf", m.node("Div", x, m.constant("root", 1.414, np.float32))), one)
-    out = (
-        m.node("Mul", m.node("Mul", x, half), bell)
-        if half_first
-        else m.node("Mul", m.node("Mul", x, bell), half)
-    )
+    left = m.node("Mul", x, number) if half == "x" else x
+    out = m.node("Mul", left, m.node("Mul", number, bell) if half == "bell" else bell)
+    out = m.node("Mul", out, number) if half == "last" else out
     operator = only(m.trace(folder, out))
     assert (operator.kind, operator.label, operator.operands) == (Kind.ACTIVATION, "gelu", (("x",),))
 
@@ -479,6 +477,22 @@ def test_is_a_bias_of_positions_a_parameter(folder):
     trace = m.trace(folder, attention(m, m.input("x", 1, TOKENS, WIDTH), biased))
     assert kinds(trace) == [Kind.GEMM, Kind.GEMM, Kind.RESIDUAL, Kind.SOFTMAX, Kind.GEMM, Kind.GEMM]
     assert trace.parameters == 4 * WIDTH**2 + 4 * WIDTH + HEADS * TOKENS**2
+
+
+def test_is_a_bias_of_each_head_no_mask_though_it_be_zero(folder):
+    m = Model()
+    zero = np.zeros((1, HEADS, TOKENS, TOKENS))
+    biased = lambda m, scores: m.node("Add", scores, m.constant("bias", zero, np.float32))  # noqa: E731
+    trace = m.trace(folder, attention(m, m.input("x", 1, TOKENS, WIDTH), biased))
+    assert trace.parameters == 4 * WIDTH**2 + 4 * WIDTH + HEADS * TOKENS**2
+
+
+def test_is_a_guard_against_rows_without_keys_nothing(folder):
+    m = Model()
+    x = m.node("Softmax", m.input("x", 2, 5, 5))
+    out = m.node("Where", m.node("IsNaN", x), m.constant("zero", 0, np.float32), x)
+    trace = m.trace(folder, m.node("MatMul", out, m.input("v", 2, 5, 3)))
+    assert kinds(trace) == [Kind.SOFTMAX, Kind.GEMM]
 
 
 def test_is_a_part_that_others_leave_gathered(folder):
