@@ -75,6 +75,10 @@ class Lowering:
     def is_weight(self, name: str) -> bool:
         return self.out.is_weight(self.operand(name))
 
+    def made(self, operand: Operand) -> Operator | None:
+        """The operator that wrote just these tensors."""
+        return next((o for o in reversed(self.out.operators) if o.outputs == operand), None)
+
     def is_number(self, name: str) -> bool:
         """Whether a value is one number that is known before the run."""
         return self.graph.is_stored(name) and self.size(name) == 1

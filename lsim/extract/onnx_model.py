@@ -8,7 +8,8 @@ from pathlib import Path
 
 from lsim.errors import TraceError
 from lsim.extract.assemble import assemble
-from lsim.extract.onnx_graph import Graph, Node, Shape, load
+from lsim.extract.onnx_graph import Graph, Node, Shape
+from lsim.extract.onnx_load import load
 from lsim.extract.onnx_lower import Lowering
 from lsim.extract.onnx_patterns import recognise
 from lsim.extract.onnx_rules import RULES

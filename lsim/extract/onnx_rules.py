@@ -132,6 +132,9 @@ def softmax(low: Lowering, node: Node) -> None:
     rows = prod(shape[:axis][-1:]) if whole or axis == len(shape) - 1 else prod(shape[-1:])
     heads = prod(shape) // (rows * columns)
     source, out = low.full(node.inputs[0]), node.outputs[0]
+    scores = low.made(source)
+    if scores is not None and scores.is_gemm and scores.columns == columns and axis == len(shape) - 1:
+        heads, rows = scores.heads, scores.rows  # queries of a group are stacked along the rows
     causal = bool(node.attributes.get("causal"))
     made = low.out.add(
         node.name, Kind.SOFTMAX, [source], (heads, rows, 0, columns), {out: shape}, causal=causal

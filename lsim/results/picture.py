@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from lsim.results.grouping import layerless
 from lsim.trace import Kind, Operator, Role, Tensor, Trace
@@ -30,15 +30,16 @@ class Box:
 
 @frozen
 class Arrow:
-    """From box to box; the shapes of what passes along it."""
+    """From box to box; the tensors that pass along it."""
 
     source: str
     target: str
-    shapes: tuple[str, ...]
+    passes: tuple[Tensor, ...]
 
     @property
     def label(self) -> str:
-        counts = Counter(self.shapes).items()
+        """Their shapes."""
+        counts = Counter(map(_shape, self.passes)).items()
         return ", ".join(shape if count == 1 else f"{count} of {shape}" for shape, count in counts)
 
 
@@ -152,8 +153,8 @@ class _Drawing:
     def _arrow(self, source: str, target: str, tensor: Tensor | None) -> None:
         """An arrow, or one more tensor on one that is there."""
         known = self.made.arrows.get((source, target), Arrow(source, target, ()))
-        shapes = known.shapes if tensor is None else (*known.shapes, _shape(tensor))
-        self.made.arrows[source, target] = evolve(known, shapes=shapes)
+        passes = known.passes if tensor is None or tensor in known.passes else (*known.passes, tensor)
+        self.made.arrows[source, target] = Arrow(source, target, passes)
 
 
 def _sizes(operator: Operator) -> Iterator[str]:

@@ -1,0 +1,145 @@
+"""One node after the other: what is constant is computed (onnx.reference), of the rest onnx infers the shapes.
+
+Shapes follow from shapes, and from the values of small constants. What onnx itself does not define has rules of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+from lsim.errors import TraceError
+from lsim.extract.onnx_contrib import SHAPES
+from lsim.extract.onnx_graph import FLOATS, FOLDED, LAYOUTS, PARTS, TRANSPARENT, Graph, Node
+
+SMALL = 64  # elements of the largest constant that shapes follow from
+DOMAINS = {"": "", "ai.onnx": "", "com.microsoft": "com.microsoft."}
+
+
+def walk(graph: Graph, proto: Any, at: int, same: dict[str, str], imports: Sequence[Any]) -> None:
+    """Folds a node, or adds it with the shapes of what it writes."""
+    node = _node(proto, at, same)
+    _check_inputs(graph, proto, node)
+    if _is_known(graph, node) and _fold(graph, node, proto, imports):
+        return
+    if node.op == "Constant":
+        raise TraceError("its value is not in the file", place=node.place())
+    _infer(graph, node, proto, imports)
+    if node.op in TRANSPARENT:
+        same[node.outputs[0]] = node.inputs[0]
+    else:
+        graph.nodes.append(node)
+
+
+def _node(proto: Any, at: int, same: Mapping[str, str]) -> Node:
+    from onnx import helper
+
+    outputs = tuple(proto.output)
+    name = proto.name or next(filter(None, outputs), f"{proto.op_type}.{at}")
+    op = f"{DOMAINS.get(proto.domain, f'{proto.domain}.')}{proto.op_type}"
+    attributes = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
+    return Node(name, op, tuple(same.get(name, name) for name in proto.input), outputs, attributes)
+
+
+def _check_inputs(graph: Graph, proto: Any, node: Node) -> None:
+    for name in filter(None, proto.input):
+        if name not in graph.shapes:
+            maker = next((one for one in graph.nodes if name in one.outputs), node)
+            problem = f"the shape of {name!r} does not follow from its inputs: write it into the model (graph.value_info)"
+            raise TraceError(problem, place=maker.place())
+
+
+def _is_known(graph: Graph, node: Node) -> bool:
+    """Whether a node's result does not depend on the inputs of the model: only their shapes, if on anything."""
+    if node.op in ("Shape", "Size"):
+        return True
+    if any(name and name not in graph.constants and name not in graph.weights for name in node.inputs):
+        return False
+    is_weight = any(
+        name in graph.weights and prod(graph.shapes[name]) > 1 and graph.types[name] in FLOATS
+        for name in node.inputs
+    )
+    if is_weight and node.op in TRANSPARENT | LAYOUTS | PARTS:
+        return False  # the name of a parameter is worth more than its layout
+    return all(graph.value(name) is not None for name in node.inputs if name)
+
+
+def _fold(graph: Graph, node: Node, proto: Any, imports: Sequence[Any]) -> bool:
+    """Computes a node; false if onnx's reference cannot, or the result is too large."""
+    import numpy
+
+    if node.op in ("Shape", "Size"):
+        shape = graph.shapes[node.inputs[0]]
+        begin, end = node.attributes.get("start", 0), node.attributes.get("end", None)
+        made: Any = [numpy.array(shape[begin:end] if node.op == "Shape" else prod(shape), numpy.int64)]
+    else:
+        from onnx import helper
+        from onnx.reference import ReferenceEvaluator
+
+        given = {name: graph.value(same) for name, same in zip(proto.input, node.inputs, strict=True) if name}
+        inputs = [helper.make_empty_tensor_value_info(name) for name in given]
+        outputs = [helper.make_empty_tensor_value_info(name) for name in node.outputs if name]
+        model = helper.make_model(helper.make_graph([proto], "one", inputs, outputs), opset_imports=imports)
+        try:
+            made = ReferenceEvaluator(model).run(None, given)
+        except Exception:  # whatever it does not implement: the node stays
+            return False
+    if any(not isinstance(value, numpy.ndarray | numpy.generic) or value.size > FOLDED for value in made):
+        return False
+    for name, value in zip(filter(None, node.outputs), made, strict=True):
+        _add_constant(graph, name, value)
+    return True
+
+
+def _add_constant(graph: Graph, name: str, value: Any) -> None:
+    import numpy
+    from onnx import helper
+
+    graph.constants[name] = numpy.asarray(value)
+    graph.shapes[name] = graph.constants[name].shape
+    graph.types[name] = helper.np_dtype_to_tensor_dtype(graph.constants[name].dtype)
+
+
+def _infer(graph: Graph, node: Node, proto: Any, imports: Sequence[Any]) -> None:
+    """The shapes of what a node writes."""
+    from onnx import TensorProto, defs
+
+    rule = SHAPES.get(node.op)
+    if rule is not None:
+        made = rule(graph, node)
+        graph.shapes.update(made)
+        graph.types.update(dict.fromkeys(made, TensorProto.FLOAT))
+        return
+    if not defs.has(proto.op_type, "" if proto.domain == "ai.onnx" else proto.domain):
+        return
+    for name, tensor in _inferred(graph, node, proto, imports).items():
+        if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim):
+            graph.shapes[name] = tuple(dim.dim_value for dim in tensor.shape.dim)
+            graph.types[name] = tensor.elem_type
+
+
+def _inferred(graph: Graph, node: Node, proto: Any, imports: Sequence[Any]) -> Mapping[str, Any]:
+    """The types of what a node writes, by onnx's inference on a model of that node alone."""
+    from onnx import helper, numpy_helper
+    from onnx.checker import ValidationError
+    from onnx.shape_inference import InferenceError, infer_shapes
+
+    names = dict.fromkeys(filter(None, proto.input))
+    inputs = [helper.make_tensor_value_info(name, graph.types[name], graph.shapes[name]) for name in names]
+    outputs = [helper.make_empty_tensor_value_info(name) for name in node.outputs if name]
+    values = {
+        name: graph.value(same)
+        for name, same in zip(proto.input, node.inputs, strict=True)
+        if name and prod(graph.shapes[name]) <= SMALL and graph.types[name] not in FLOATS - {1}
+    }
+    known = [numpy_helper.from_array(value, name) for name, value in values.items() if value is not None]
+    model = helper.make_model(
+        helper.make_graph([proto], "one", inputs, outputs, known), opset_imports=imports
+    )
+    try:
+        inferred = infer_shapes(model, check_type=True, strict_mode=True, data_prop=True).graph
+    except (InferenceError, ValidationError) as error:
+        said = str(error).strip().splitlines()[-1]
+        raise TraceError(f"its shapes do not fit: {said}", place=node.place()) from None
+    return {value.name: value.type.tensor_type for value in (*inferred.output, *inferred.value_info)}
