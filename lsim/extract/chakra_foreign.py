@@ -9,15 +9,15 @@ Sources: github.com/mlcommons/chakra, its PyTorch converter; the operations' arg
 
 from __future__ import annotations
 
-from ast import literal_eval
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from lsim.errors import TraceError
 from lsim.extract.assemble import Recorder, assemble
+from lsim.extract.chakra_refs import Ref, refs_of
 from lsim.extract.chakra_schema import COMP_NODE, METADATA_NODE, node_type
 from lsim.trace.ir import Kind, Role, Trace
 
@@ -62,19 +62,6 @@ _CONVENTIONS = (
 )
 
 
-@frozen
-class Ref:
-    """A tensor of an operation: its id, the id of its data, its shape."""
-
-    tensor: int
-    storage: int
-    shape: tuple[int, ...]
-
-    @property
-    def elements(self) -> int:
-        return prod(self.shape)
-
-
 def read_foreign(nodes: Sequence[Any], name: str, allow_unknown: bool) -> tuple[Trace, list[str]]:
     """The trace of the operations that are understood, and what was assumed. Raises TraceError that names a node."""
     reader = _Reader(allow_unknown)
@@ -114,7 +101,7 @@ class _Reader:
         if node.type != COMP_NODE:
             problem = f"a {node_type(node.type)} has no place on one accelerator: lsim replays computation"
             raise TraceError(problem, place=place)
-        inputs, outputs = _refs(node.inputs, place), [refs for refs in _refs(node.outputs, place) if refs]
+        inputs, outputs = refs_of(node.inputs, place), [refs for refs in refs_of(node.outputs, place) if refs]
         library, _, operation = node.name.partition("::")
         if not outputs or not any(inputs):
             return  # a scope, a copy of sizes, a kernel without shapes: its operation has a node of its own
@@ -276,25 +263,3 @@ _RULES: dict[str, _Rule] = {
     "cat": _Reader.concatenation,
     "scaled_dot_product_attention": _Reader.attention,
 }
-
-
-def _refs(info: Any, place: str) -> list[list[Ref]]:
-    """The tensors of each argument; none of one that is no tensor."""
-    try:
-        values, shapes = (literal_eval(text or "[]") for text in (info.values, info.shapes))
-        return [_argument(value, shape) for value, shape in zip(values, shapes, strict=True)]
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        raise TraceError(f"its values and shapes cannot be read: {error}", place=place) from None
-
-
-def _argument(value: Any, shape: Any) -> list[Ref]:
-    if not isinstance(value, list | tuple) or not value:
-        return []
-    if isinstance(value[0], list | tuple):
-        return [ref for one, its in zip(value, shape, strict=True) for ref in _argument(one, its)]
-    is_tensor = (
-        len(value) == 6
-        and all(isinstance(part, int) for part in value[:5])
-        and isinstance(shape, list | tuple)
-    )
-    return [Ref(value[0], value[1], tuple(int(size) for size in shape))] if is_tensor else []
