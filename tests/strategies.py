@@ -144,8 +144,11 @@ def _joined(m: _Model, name: str, choice: int) -> None:
 
 
 def _positions(m: _Model, name: str, choice: int) -> None:
-    """A sum with a parameter of full size, or a norm with a gain."""
-    if choice % 2:
+    """A sum with a parameter of full size, a product with one a feature, or a norm with a gain."""
+    if choice % 3 == 2:
+        scale = m.tensor(f"{name}.w", m.features, role=Role.WEIGHT)
+        m.add(Kind.MULTIPLY, [(m.x,), (scale,)], name, (1, m.features, 0, m.tokens), Role.ACTIVATION)
+    elif choice % 3:
         table = m.tensor(f"{name}.w", m.features, m.tokens, role=Role.WEIGHT)
         m.add(Kind.RESIDUAL, [(m.x,), (table,)], name, (1, m.features, 0, m.tokens), Role.ACTIVATION)
     else:

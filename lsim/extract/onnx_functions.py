@@ -10,15 +10,16 @@ from lsim.extract.onnx_look import Look
 _ARITHMETIC = frozenset({"Mul", "Div", "Add", "Pow"})
 
 
-# -- norms: x - mean(x) over the root of its mean square
 def norm(look: Look, node: Node) -> Node | None:
+    """(x - mean(x)) or x, over the root of its mean square."""
     for above, below in look.pairs(node):
-        squares = _root_of_mean_square(look, node, below)
-        if squares is None or (squares != above and _source(look, squares) != _source(look, above)):
+        squares, x = _root_of_mean_square(look, node, below), _source(look, above)
+        if squares is None:
             continue
-        x = _source(look, above)
-        op = "lsim.RMSNorm" if x is None else "lsim.LayerNorm"
-        return _affine(look, node, op, x or above)
+        if x is not None and _source(look, squares) == x:
+            return _affine(look, node, "lsim.LayerNorm", x)
+        if squares == above:
+            return _affine(look, node, "lsim.RMSNorm", above)
     return None
 
 
@@ -62,7 +63,6 @@ def _is_row(look: Look, name: str, x: str) -> bool:
     return look.graph.is_stored(name) and prod(shape) == look.graph.shapes[x][-1] == (shape or (1,))[-1]
 
 
-# -- activations
 def gelu(look: Look, node: Node) -> Node | None:
     """x · (1 + f) / 2 in any order, where f = erf(x/√2), or a tanh of a polynomial of x."""
     for one, other in look.pairs(node):
@@ -100,7 +100,6 @@ def silu(look: Look, node: Node) -> Node | None:
     return None
 
 
-# -- rotary embedding
 def rotary(look: Look, node: Node) -> Node | None:
     """x · cos + (-x₂, x₁) · sin."""
     for one, other in look.pairs(node):

@@ -12,7 +12,7 @@ from lsim.extract.onnx_graph import Graph, Node
 
 @define
 class Look:
-    """A graph, and who makes and who reads each value; `masks` are softmaxes whose mask is not in the file."""
+    """A graph, and who makes and who reads each value; `masks` are softmaxes of a mask that is not causal, or not in the file."""
 
     graph: Graph
     made_by: dict[str, Node] = field(factory=dict)

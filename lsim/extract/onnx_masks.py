@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from numpy import ndarray
 
 MASKED = -1e3  # what is added to a score that shall not count: -10000, -3.4e38, -inf
-_INTEGERS = frozenset(
-    {2, 3, 4, 5, 6, 7, 9, 12, 13}
-)  # element types of onnx.proto that are whole numbers, or bool
+# Element types of onnx.proto that are whole numbers, or truth values.
+_INTEGERS = frozenset({2, 3, 4, 5, 6, 7, 9, 12, 13})
 
 
 def softmax(look: Look, node: Node) -> Node | None:
@@ -72,7 +71,9 @@ def _by_mask(look: Look, scores: str, mask: str, softmax: str, keep: bool | None
     if keep is None and not _is_mask(value):
         return None, False
     masked = value <= MASKED if keep is None else value.astype(bool) != keep
-    return scores, _is_causal(masked, look.graph.shapes[scores])
+    causal = _is_causal(masked, look.graph.shapes[scores])
+    look.masks += [softmax] if masked.any() and not causal else []
+    return scores, causal
 
 
 def _from_integers(look: Look, name: str) -> bool:

@@ -78,7 +78,7 @@ def _notes(operators: list[Operator], masked: list[str], unknown: list[Node]) ->
         counts = ", ".join(f"{count} {label}" for label, count in sorted(known.items()))
         yield f"Opaque data movement, its arithmetic not counted: {counts}."
     if masked:
-        yield f"Masks that are not in the file count as none, not causal: {_some(masked)}."
+        yield f"Masks that are not causal, or not in the file, are left out, the scores dense: {_some(masked)}."
     if unknown:
         shown = [f"{node.name} ({node.op})" for node in unknown]
         yield f"UNKNOWN operators kept as opaque data movement: {_some(shown)}."

@@ -17,7 +17,7 @@ from lsim.extract.onnx_masks import finite, softmax
 
 
 def recognise(graph: Graph) -> list[str]:
-    """Puts together what belongs together; the names of softmaxes whose mask is not in the file."""
+    """Puts together what belongs together; the names of softmaxes of a mask that is not causal, or not in the file."""
     look = Look(graph)
     look.index()
     for node in list(graph.nodes):

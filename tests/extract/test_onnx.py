@@ -365,6 +365,14 @@ def test_is_a_written_out_rms_norm_one_operator(folder, inverse):
     assert (operator.kind, operator.operands, operator.label) == (Kind.NORM, (("x",), ("g",)), "rmsnorm")
 
 
+def test_is_a_quotient_by_the_root_of_another_mean_no_norm(folder):
+    m = Model(13)
+    x, y = m.input("x", 5, 6), m.input("y", 5, 6)
+    mean = m.node("ReduceMean", m.node("Pow", x, m.constant("two", 2, np.float32)), axes=[-1])
+    root = m.node("Sqrt", m.node("Add", mean, m.constant("eps", 1e-5, np.float32)))
+    assert Kind.NORM not in kinds(m.trace(folder, m.node("Div", y, root)))
+
+
 @pytest.mark.parametrize("half", ["x", "bell", "last"])
 def test_is_a_written_out_gelu_one_operator(folder, half):
     m = Model()
@@ -454,6 +462,7 @@ def test_is_attention_three_operators_with_its_heads_and_mask(folder, mask, caus
     assert [operator.causal for operator in trace.operators] == [False, causal, causal, causal, False]
     assert trace.macs == 4 * TOKENS * WIDTH**2 + 2 * HEADS * TOKENS**2 * SIZE
     assert trace.parameters == 4 * WIDTH**2 + 4 * WIDTH
+    assert any("Masks that are not causal" in line for line in trace.conventions) == (mask is banded)
     assert simulate(trace, ARCH).macs == trace.macs
 
 
@@ -468,7 +477,7 @@ def test_is_a_mask_that_is_an_input_left_out_and_said_so(folder):
 
     trace = m.trace(folder, attention(m, m.input("x", 1, TOKENS, WIDTH), mask))
     assert kinds(trace) == [Kind.GEMM, Kind.GEMM, Kind.SOFTMAX, Kind.GEMM, Kind.GEMM]
-    assert any("Masks that are not in the file" in line for line in trace.conventions)
+    assert any("Masks that are not causal, or not in the file" in line for line in trace.conventions)
 
 
 def test_is_a_bias_of_positions_a_parameter(folder):

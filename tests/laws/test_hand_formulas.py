@@ -252,3 +252,11 @@ def test_is_a_baseline_with_all_contention_ideal_its_shots(arch: str, tiles: int
                 op.heads * up(rows, tiles * 12) * up(op.depth, 24) * columns * (1 if softmax else signs)
             )
     assert simulate(work, load_arch(arch), ideal=IDEALS).ticks == expected
+
+
+@pytest.mark.parametrize(("kind", "early"), [(Kind.OPAQUE, False), (Kind.SOFTMAX, True)])
+def test_waits_an_opaque_operator_for_all_of_its_operand(kind: Kind, early: bool) -> None:
+    """Chunked: what is not known may need any of what came before; a softmax of the same sizes begins with the first rows."""
+    work = trace(gemm("w", "x", "s", 16, 8, 8), vector(kind, ["s"], "p", 16, 8))
+    first, second = simulate(work, only("dpu", dpu__lanes="4"), deps="chunked").operators
+    assert (second.start < first.end) == early

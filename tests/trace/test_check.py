@@ -91,6 +91,25 @@ def test_is_a_gain_of_the_wrong_size_refused():
     )
 
 
+def test_may_a_parameter_of_a_sum_or_product_be_smaller():
+    scale = {"tensor": "s", "role": "weight", "shape": [4]}
+    for kind in ("residual", "multiply"):
+        assert loads(text(X, scale, op("m", kind, (1, 4, 0, 3), "x", "s"))).parameters == 4
+
+
+def test_may_only_a_parameter_that_divides_the_result_be_smaller():
+    for role, size in (("input", 4), ("weight", 5), ("weight", 24)):
+        small = {"tensor": "s", "role": role, "shape": [size]}
+        assert "operand 1 (s)" in error(X, small, op("m", "multiply", (1, 4, 0, 3), "x", "s"))
+    first = {"tensor": "s", "role": "weight", "shape": [4]}
+    assert "operand 0 (s)" in error(X, first, op("m", "multiply", (1, 4, 0, 3), "s", "x"))
+
+
+def test_may_an_opaque_operator_read_any_number_of_elements():
+    assert loads(text(X, op("o", "opaque", (1, 1, 0, 5), "x"))).operators[0].elements == 5
+    assert "takes 1 operands" in error(X, W, op("o", "opaque", (1, 1, 0, 5), "x", "w"))
+
+
 def test_is_a_table_without_whole_rows_refused():
     ids, table = {**X, "shape": [3]}, {**W, "shape": [7]}
     assert error(ids, table, op("e", "embedding", (1, 3, 0, 2), "x", "w")) == (
