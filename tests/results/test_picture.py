@@ -1,9 +1,11 @@
 """Pictures of traces: what is in them, and that nothing lies on anything else."""
 
+import json
 import sys
 from itertools import combinations
 from xml.etree import ElementTree
 
+import networkx
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
@@ -11,7 +13,7 @@ from strategies import traces
 
 from lsim.cli import cli
 from lsim.results.picture import IN, OUT, picture
-from lsim.trace import Kind, Role, list_traces, load_trace
+from lsim.trace import Kind, Role, list_traces, load_trace, loads
 from lsim.trace.layers import stretches
 
 
@@ -72,6 +74,32 @@ def test_does_no_box_lie_on_another_and_every_arrow_point_down(name):
         apart_y = abs(y0 - y1) >= (svg._height(one) + svg._height(other)) / 2
         assert apart_x or apart_y, (one, other)
     assert all(place.centres[one][1] < place.centres[other][1] for one, other in made.arrows)
+
+
+def test_is_what_only_the_first_round_has_from_itself_no_port():
+    """Round 0 adds to p0 itself, the others add what the round before wrote: a port for both would make a circle."""
+    lines = ['{"lsim_trace": 1, "name": "t"}', '{"tensor": "x", "role": "input", "shape": [4, 3]}']
+    start = {
+        "op": "start",
+        "kind": "norm",
+        "rows": 4,
+        "columns": 3,
+        "operands": ["x"],
+        "outputs": {"y": [4, 3]},
+    }
+    lines.append(json.dumps(start))
+    last = "y"
+    for at in range(3):
+        for name, kind, reads in (
+            ("p", "activation", [last]),
+            ("c", "residual", [f"p{at}.out", last if at else "p0.out"]),
+        ):
+            record = {"op": f"{name}{at}", "kind": kind, "rows": 4, "columns": 3, "operands": reads}
+            lines.append(json.dumps(record | {"outputs": {f"{name}{at}.out": [4, 3]}}))
+        last = f"c{at}.out"
+    made = picture(loads("\n".join(lines)))
+    assert [frame.title for frame in made.frames] == ["× 3"]
+    assert networkx.is_directed_acyclic_graph(networkx.DiGraph(list(made.arrows)))
 
 
 @given(traces(layers=5))
