@@ -6,12 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 
+from lsim import load_arch
+from lsim.errors import TraceError
 from lsim.extract.onnx_model import from_onnx
-from lsim.trace import Trace, dumps, loads
+from lsim.trace import Kind, Operator, Trace, dumps, loads
 
-FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
+FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
+MS = "com.microsoft"
+ARCH = load_arch("lt-b-4bit")
 
 
 class Model:
@@ -60,3 +65,29 @@ class Model:
         trace, _ = from_onnx(path, shapes or {}, **options)
         assert loads(dumps(trace)) == trace
         return trace
+
+
+def kinds(trace: Trace) -> list[Kind]:
+    return [operator.kind for operator in trace.operators]
+
+
+def sizes(operator: Operator) -> tuple[int, int, int, int]:
+    return operator.heads, operator.rows, operator.depth, operator.columns
+
+
+def only(trace: Trace) -> Operator:
+    (operator,) = trace.operators
+    return operator
+
+
+def refused(
+    m: Model,
+    folder: Path,
+    *outputs: str,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    **options: bool,
+) -> str:
+    """What is said of a model that is refused."""
+    with pytest.raises(TraceError) as caught:
+        m.trace(folder, *outputs, shapes=shapes, **options)
+    return str(caught.value)
