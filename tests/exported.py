@@ -13,6 +13,7 @@ from lsim import Result, simulate
 from lsim.errors import InputError
 from lsim.export.rows import Row, Window
 from lsim.kernel.labels import Kind
+from lsim.plan.places import item_at
 from lsim.trace import Trace
 
 
@@ -69,11 +70,15 @@ def rows(result: Result, name: str, begin: int, end: int) -> Iterator[Row]:
 
 
 def work(result: Result, name: str, position: int) -> tuple[str | None, int | None]:
-    """The operator that a program is at, and how many items of it are done: unit after unit from the first."""
+    """The operator that a program is at, and how many items of it are done: unit after unit from the first.
+
+    Where the row passes of two operators take turns, which of them it is is tested with the places of blocks.
+    """
     before = 0
-    for unit, end in zip(result.plan.units, ends(result, name), strict=False):
+    for u, (unit, end) in enumerate(zip(result.plan.units, ends(result, name), strict=False)):
         if position < end:
-            return unit.operators[-1].name, position - before
+            item = item_at(result.plan, name, position) if u in result.plan.turns else None
+            return item.operator if item else unit.operators[-1].name, position - before
         before = end
     return None, None
 
