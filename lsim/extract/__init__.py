@@ -1,1 +1,4 @@
-"""Traces out of what others write: topologies, execution traces and model files. Nothing here knows a machine."""
+"""Traces out of what others write: model configurations, live PyTorch modules, model files, topologies, execution traces.
+
+Nothing here knows a machine.
+"""

@@ -21,6 +21,8 @@ _ARITY = {
     Kind.EMBEDDING: (1, 8),
     Kind.OPAQUE: (1, 1),
 }
+_REPEATING = (Kind.RESIDUAL, Kind.MULTIPLY)  # operands may be smaller than the result, and are repeated
+_FREE = (Kind.EMBEDDING, Kind.OPAQUE, *_REPEATING)  # operands have checks of their own
 
 
 def build(document: Document) -> Trace:
@@ -76,14 +78,12 @@ def _check_sizes(operator: Operator, tensors: dict[str, Tensor]) -> None:
     _check_shape(operator)
     given = [sum(tensors[name].elements for name in operand) for operand in operator.operands]
     for position, (elements, sizes) in enumerate(zip(given, _needs(operator), strict=True)):
-        if (
-            sizes is not None
-            and elements != prod(sizes)
-            and not _is_held(operator, position, elements, tensors)
-        ):
+        if sizes is not None and elements != prod(sizes):
             _refuse(f"operand {position}", operator.operands[position], elements, sizes)
     if operator.kind is Kind.EMBEDDING:
         _check_tables(operator, given)
+    if operator.kind in _REPEATING:
+        _check_repeated(operator, given)
     written = sum(tensors[name].elements for name in operator.outputs)
     if written != operator.elements:
         sizes = (operator.heads, operator.rows, operator.columns)
@@ -100,6 +100,8 @@ def _check_shape(operator: Operator) -> None:
         raise TraceError(f"{operator.kind} {'needs a' if operator.is_gemm else 'has no'} depth")
     if operator.causal and operator.kind not in (Kind.GEMM, Kind.SOFTMAX):
         raise TraceError(f"{operator.kind} cannot be causal")
+    if operator.window and not operator.causal:
+        raise TraceError("only a causal operator has a window")
 
 
 def _needs(operator: Operator) -> Sequence[tuple[int, ...] | None]:
@@ -111,16 +113,9 @@ def _needs(operator: Operator) -> Sequence[tuple[int, ...] | None]:
         return [(heads, rows, operator.depth), (heads, operator.depth, columns), (heads, rows)][:count]
     if operator.kind is Kind.NORM:
         return [whole, (columns,), (columns,)][:count]
-    if operator.kind in (Kind.EMBEDDING, Kind.OPAQUE):
+    if operator.kind in _FREE:
         return [None] * count
     return [whole] * count
-
-
-def _is_held(operator: Operator, position: int, elements: int, tensors: dict[str, Tensor]) -> bool:
-    """Whether an operand is a parameter smaller than the result, which is held where it is used: a scale of each feature."""
-    weights = all(tensors[name].role is Role.WEIGHT for name in operator.operands[position])
-    combines = operator.kind in (Kind.RESIDUAL, Kind.MULTIPLY)
-    return combines and position > 0 and weights and operator.elements % elements == 0
 
 
 def _check_tables(operator: Operator, given: Sequence[int]) -> None:
@@ -130,6 +125,16 @@ def _check_tables(operator: Operator, given: Sequence[int]) -> None:
         if elements % operator.columns:
             problem = f"has {elements} elements, not whole rows of {operator.columns}"
             raise TraceError(f"the table ({' + '.join(names)}) {problem}")
+
+
+def _check_repeated(operator: Operator, given: Sequence[int]) -> None:
+    """That one operand is as large as the result and the others go into it a whole number of times."""
+    wrong = [at for at, elements in enumerate(given) if operator.elements % elements]
+    if not wrong and operator.elements not in given:
+        wrong = [0]
+    for at in wrong:
+        sizes = (operator.heads, operator.rows, operator.columns)
+        _refuse(f"operand {at}", operator.operands[at], given[at], sizes)
 
 
 def _refuse(what: str, names: Sequence[str], elements: int, sizes: tuple[int, ...]) -> None:

@@ -49,8 +49,8 @@ class Kind(StrEnum):
     SOFTMAX = "softmax"  # over each row of the one operand
     NORM = "norm"  # of each row; x[, gain][, bias], both one element per column
     ACTIVATION = "activation"  # a function of each element: GELU, SiLU, …; the label says which
-    RESIDUAL = "residual"  # the element-wise sum of its operands; a parameter may be of fewer elements, e.g. one a feature
-    MULTIPLY = "multiply"  # the element-wise product of its operands; a parameter may be of fewer elements
+    RESIDUAL = "residual"  # the element-wise sum of its operands; all but one may be smaller, and repeat
+    MULTIPLY = "multiply"  # the element-wise product of its operands; all but one may be smaller, and repeat
     ROTARY = "rotary"  # rotary position embedding of Q or K; its angles are computed, not stored
     EMBEDDING = "embedding"  # gathers rows: of one table; or of several, summed, after the indices
     OPAQUE = (
@@ -77,7 +77,8 @@ class Operator:
 
     Decode attention reads `("k_cache", "k_new")` as one operand; a fused layer writes `("q", "k", "v")`.
     `causal`: query t needs keys 0 to t only, and there are as many queries (of a head) as keys; the sizes are
-    those of the dense product all the same. `label` is the operator's job, in the words of its model family.
+    those of the dense product all the same. `window`: of those, query t needs the last `window` only, itself included
+    (sliding-window attention); 0 if all. `label` is the operator's job, in the words of its model family.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Operator:
     columns: int
     causal: bool = False
     label: str = ""
+    window: int = 0
 
     @property
     def is_gemm(self) -> bool:
@@ -182,7 +184,7 @@ class Trace:
     def sha256(self) -> str:
         """SHA-256 of name, tensors and operators: equal for equal work, however its file is folded."""
         tensors = sorted((t.name, t.shape, t.role) for t in self.tensors.values())
-        content = [self.name, tensors, [astuple(operator, recurse=False) for operator in self.operators]]
+        content = [self.name, tensors, [_content(operator) for operator in self.operators]]
         return sha256(json.dumps(content).encode()).hexdigest()
 
     def _elements(self, role: Role) -> int:
@@ -199,6 +201,12 @@ class Trace:
             for name in dict.fromkeys(operator.reads):
                 readers.setdefault(name, []).append(operator)
         return {name: tuple(operators) for name, operators in readers.items()}
+
+
+def _content(operator: Operator) -> tuple[object, ...]:
+    """The fields, without a window where there is none: the hash is that of before there were windows."""
+    fields = astuple(operator, recurse=False)
+    return fields if operator.window else fields[:-1]
 
 
 def operator_graph(operators: Sequence[Operator]) -> "networkx.DiGraph[str]":

@@ -63,6 +63,7 @@ def _operator_fields(operator: Operator, outputs: tuple[Tensor, ...]) -> Mapping
         "depth": operator.depth or None,
         "columns": operator.columns,
         "causal": operator.causal or None,
+        "window": operator.window or None,
         "operands": [operand[0] if len(operand) == 1 else operand for operand in operator.operands],
         "outputs": {tensor.name: tensor.shape for tensor in outputs},
         "kv": [tensor.name for tensor in outputs if tensor.role is Role.KV] or None,

@@ -602,7 +602,9 @@ def _counted(trace: Trace, layout: Layout, unit: Unit) -> list[bool]:
         return [layout.from_hbm(operator.operands[0])]
     elements = operator.heads * operator.rows * operator.columns
     counts = _is_table if operator.kind is Kind.EMBEDDING else _is_whole
-    return [layout.from_hbm(operand) for operand in unit.outside if counts(trace, operand, elements)]
+    indexed = operator.kind is Kind.EMBEDDING and len(operator.operands) > 1  # the first has the indices
+    operands = unit.outside[1:] if indexed else unit.outside
+    return [layout.from_hbm(operand) for operand in operands if counts(trace, operand, elements)]
 
 
 def _surplus(trace: Trace, operator: Operator) -> int:

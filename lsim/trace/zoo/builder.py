@@ -5,6 +5,7 @@ An operand is the name of a tensor, or a tuple of names that are concatenated. A
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import prod
 
 from attrs import define, field, frozen
 
@@ -16,7 +17,10 @@ Operand = str | tuple[str, ...]
 
 @frozen
 class Attention:
-    """Sizes of an attention: `group` query heads share each of `heads` key-value heads of `size` elements."""
+    """Sizes of an attention: `group` query heads share each of `heads` key-value heads of `size` elements.
+
+    `window`: keys that a query sees, itself included; 0 if all. `bias`: a tensor that is added to the scores.
+    """
 
     heads: int
     size: int
@@ -24,6 +28,14 @@ class Attention:
     keys: int
     group: int = 1
     causal: bool = False
+    window: int = 0
+    bias: str = ""
+
+
+@frozen
+class _Mask:
+    causal: bool
+    window: int
 
 
 @define
@@ -56,10 +68,19 @@ class Builder:
         self._add(Statement((Tensor(name, shape, role),)))
         return name
 
-    def linear(self, name: str, x: Operand, weight: tuple[int, int], tokens: int, *, kv: bool = False) -> str:
+    def linear(
+        self,
+        name: str,
+        x: Operand,
+        weight: tuple[int, int],
+        tokens: int,
+        *,
+        kv: bool = False,
+        bias: bool | None = None,
+    ) -> str:
         """A linear layer; `weight` is (out, in) features. `kv` sends the result to the KV cache."""
         out = f"{name}.out"
-        self.split(name, x, weight, tokens, {out: weight[0]}, kv=(out,) if kv else ())
+        self.split(name, x, weight, tokens, {out: weight[0]}, kv=(out,) if kv else (), bias=bias)
         return out
 
     def split(
@@ -71,34 +92,57 @@ class Builder:
         parts: Mapping[str, int],
         *,
         kv: tuple[str, ...] = (),
+        bias: bool | None = None,
     ) -> None:
         """A linear layer whose out features are split among `parts`; those in `kv` go to the KV cache."""
         rows, depth = weight
-        operands = [self.tensor(f"{name}.weight", Role.WEIGHT, rows, depth), x, *self._bias(name, rows)]
+        operands = [self.tensor(f"{name}.weight", Role.WEIGHT, rows, depth), x, *self._bias(name, rows, bias)]
         outputs = {part: (features, tokens) for part, features in parts.items()}
         self._gemm(name, operands, (1, rows, depth, tokens), outputs, kv=kv)
 
-    def tied(self, name: str, x: Operand, table: str, weight: tuple[int, int], tokens: int) -> None:
-        """A linear layer, without bias, whose weight is a table that is declared already."""
+    def tied(
+        self, name: str, x: Operand, table: str, weight: tuple[int, int], tokens: int, *, bias: bool = False
+    ) -> None:
+        """A linear layer whose weight is a table that is declared already."""
         rows, depth = weight
-        self._gemm(name, [table, x], (1, rows, depth, tokens), {f"{name}.out": (rows, tokens)})
+        operands = [table, x, *self._bias(name, rows, bias)]
+        self._gemm(name, operands, (1, rows, depth, tokens), {f"{name}.out": (rows, tokens)})
+
+    def batched(
+        self, name: str, x: Operand, sizes: tuple[int, int, int, int], parts: Mapping[str, tuple[int, ...]]
+    ) -> None:
+        """So many linear layers of one shape, without bias, each with inputs of its own: the heads of one GEMM.
+
+        `sizes` are layers, out features, in features and the tokens of each; `parts` are what it writes.
+        """
+        heads, rows, depth, _ = sizes
+        weight = self.tensor(f"{name}.weight", Role.WEIGHT, heads, rows, depth)
+        self._gemm(name, [weight, x], sizes, parts)
 
     def attention(self, name: str, q: Operand, k: Operand, v: Operand, a: Attention) -> str:
         """Q·Kᵀ, softmax, S·V; returns the heads' results, side by side."""
         rows = a.group * a.queries
         scores, out = (a.heads, rows, a.keys), f"{name}.sv.out"
         qk, sv = (a.heads, rows, a.size, a.keys), (a.heads, rows, a.keys, a.size)
-        self._gemm(f"{name}.qk", [q, k], qk, {f"{name}.qk.out": scores}, causal=a.causal)
-        s = self._vector(Kind.SOFTMAX, f"{name}.softmax", [f"{name}.qk.out"], scores, scores, causal=a.causal)
+        masked = _Mask(a.causal, a.window)
+        made = f"{name}.qk.out"
+        self._gemm(f"{name}.qk", [q, k], qk, {made: scores}, masked=masked)
+        if a.bias:
+            made = self._vector(Kind.RESIDUAL, f"{name}.bias", [made, a.bias], scores, scores, label="position")
+        s = self._vector(Kind.SOFTMAX, f"{name}.softmax", [made], scores, scores, masked=masked)
         mixed = (a.heads * a.group * a.size, a.queries)
-        self._gemm(f"{name}.sv", [s, v], sv, {out: mixed}, causal=a.causal)
+        self._gemm(f"{name}.sv", [s, v], sv, {out: mixed}, masked=masked)
         return out
 
-    def norm(self, name: str, x: Operand, shape: tuple[int, int]) -> str:
-        """A norm of each token's features, with a learned gain."""
+    def norm(
+        self, name: str, x: Operand, shape: tuple[int, int], *, learned: bool = True, label: str = ""
+    ) -> str:
+        """A norm of each token's features, with a learned gain or with nothing learned."""
         features, tokens = shape
-        operands = [x, self.tensor(f"{name}.weight", Role.WEIGHT, features), *self._bias(name, features)]
-        return self._vector(Kind.NORM, name, operands, (1, tokens, features), shape, label=self.norms)
+        operands = [x]
+        if learned:
+            operands += [self.tensor(f"{name}.weight", Role.WEIGHT, features), *self._bias(name, features)]
+        return self._vector(Kind.NORM, name, operands, (1, tokens, features), shape, label=label or self.norms)
 
     def embedding(
         self, name: str, operands: Sequence[Operand], shape: tuple[int, int], label: str = ""
@@ -106,6 +150,24 @@ class Builder:
         """A row of features for each token: from one table; or from several, summed, after the indices."""
         features, tokens = shape
         return self._vector(Kind.EMBEDDING, name, operands, (1, tokens, features), shape, label=label)
+
+    def gather(
+        self, name: str, operands: Sequence[Operand], parts: Mapping[str, tuple[int, ...]], columns: int
+    ) -> None:
+        """Rows of `columns` elements, of one table or after their indices, written to several tensors."""
+        rows = sum(prod(shape) for shape in parts.values()) // columns
+        label = name.rpartition(".")[2]
+        made = tuple(map(_names, operands))
+        operator = Operator(name, Kind.EMBEDDING, made, tuple(parts), 1, rows, 0, columns, False, label)
+        self._write(operator, parts, ())
+
+    def softmax(self, name: str, x: Operand, shape: tuple[int, int]) -> str:
+        """Over each row, of `shape` rows and columns."""
+        return self._vector(Kind.SOFTMAX, name, [x], (1, *shape), shape)
+
+    def residual_of(self, name: str, operands: Sequence[Operand], shape: tuple[int, int]) -> str:
+        """The sum of several."""
+        return self._vector(Kind.RESIDUAL, name, operands, (1, *shape), shape)
 
     def activation(self, name: str, x: Operand, shape: tuple[int, int]) -> str:
         """The function that the last part of the name says."""
@@ -120,12 +182,20 @@ class Builder:
     def multiply(self, name: str, one: Operand, other: Operand, shape: tuple[int, int]) -> str:
         return self._vector(Kind.MULTIPLY, name, [one, other], (1, *shape), shape)
 
+    def multiply_to(
+        self, name: str, one: Operand, other: Operand, shape: tuple[int, int], parts: Mapping[str, tuple[int, ...]]
+    ) -> None:
+        """A product that is written to several tensors."""
+        made = (_names(one), _names(other))
+        self._write(Operator(name, Kind.MULTIPLY, made, tuple(parts), 1, shape[0], 0, shape[1]), parts, ())
+
     def rotary(self, name: str, x: Operand, shape: tuple[int, int], *, kv: bool = False) -> str:
         """Rotary position embedding; `kv` sends the result to the KV cache."""
         return self._vector(Kind.ROTARY, name, [x], (1, *shape), shape, kv=kv)
 
-    def _bias(self, name: str, features: int) -> list[str]:
-        return [self.tensor(f"{name}.bias", Role.WEIGHT, features)] if self.biases else []
+    def _bias(self, name: str, features: int, bias: bool | None = None) -> list[str]:
+        wanted = self.biases if bias is None else bias
+        return [self.tensor(f"{name}.bias", Role.WEIGHT, features)] if wanted else []
 
     def _gemm(
         self,
@@ -134,12 +204,12 @@ class Builder:
         sizes: tuple[int, int, int, int],
         outputs: Mapping[str, tuple[int, ...]],
         *,
-        causal: bool = False,
+        masked: _Mask | None = None,
         kv: tuple[str, ...] = (),
     ) -> None:
         """`sizes` are heads, rows, depth and columns; the label is the last part of the name."""
         made, label = tuple(map(_names, operands)), name.rpartition(".")[2]
-        operator = Operator(name, Kind.GEMM, made, tuple(outputs), *sizes, causal, label)
+        operator = Operator(name, Kind.GEMM, made, tuple(outputs), *sizes, *_flags(masked, label))
         self._write(operator, outputs, kv)
 
     def _vector(
@@ -151,13 +221,13 @@ class Builder:
         shape: tuple[int, ...],
         *,
         label: str = "",
-        causal: bool = False,
+        masked: _Mask | None = None,
         kv: bool = False,
     ) -> str:
         """`sizes` are heads, rows and columns; `shape` is that of the result."""
         heads, rows, columns = sizes
         made, out = tuple(map(_names, operands)), f"{name}.out"
-        operator = Operator(name, kind, made, (out,), heads, rows, 0, columns, causal, label)
+        operator = Operator(name, kind, made, (out,), heads, rows, 0, columns, *_flags(masked, label))
         self._write(operator, {out: shape}, (out,) if kv else ())
         return out
 
@@ -168,6 +238,11 @@ class Builder:
 
     def _add(self, statement: Statement) -> None:
         (self.items if self.body is None else self.body).append(statement)
+
+
+def _flags(masked: _Mask | None, label: str) -> tuple[bool, str, int]:
+    """The last three fields of an operator."""
+    return (masked.causal, label, masked.window) if masked else (False, label, 0)
 
 
 def of_last(name: str, count: int) -> str:

@@ -10,13 +10,20 @@ from attrs import frozen
 from lsim.trace.document import Document
 from lsim.trace.ir import Role
 from lsim.trace.zoo.builder import Attention, Builder, of_last
+from lsim.trace.zoo.experts import Experts, experts
+from lsim.trace.zoo.step import Step
 
 _P = "layers.{i}"
 
 
 @frozen
 class Llama:
-    """The sizes of a model; `hidden` is the width inside the gated feed-forward."""
+    """The sizes of a model of Llama's family; `hidden` is the width inside the gated feed-forward.
+
+    `size`: of a head, 0 for width / heads. `act`: the gate's function. `qkv_bias`: whether Q, K and V have biases.
+    `tied`: whether the head's weight is the table of words. `window`: keys that a query sees, 0 for all (Mistral).
+    `experts`: the experts in the place of the feed-forward (Mixtral).
+    """
 
     title: str
     layers: int
@@ -26,10 +33,20 @@ class Llama:
     hidden: int
     vocabulary: int
     source: str
+    size: int = 0
+    act: str = "silu"
+    qkv_bias: bool = False
+    tied: bool = False
+    window: int = 0
+    experts: Experts | None = None
 
     @property
     def head_size(self) -> int:
-        return self.width // self.heads
+        return self.size or self.width // self.heads
+
+    @property
+    def q_width(self) -> int:
+        return self.heads * self.head_size
 
     @property
     def kv_width(self) -> int:
@@ -72,14 +89,8 @@ _DECODE = (
     "The new token sees every key: nothing is masked, so nothing is marked causal.",
 )
 _GROUPED = ("Queries that share a key-value head are stacked along the rows: K and V are counted once.",)
-
-
-@frozen
-class Step:
-    """What one run reads: `tokens` new tokens after `cached` ones."""
-
-    tokens: int
-    cached: int = 0
+_WINDOWED = "Attention sees the last {} tokens; the cache holds no more than that, the new token included."
+_TIED = ("The head's weight is the table of words.",)
 
 
 def prefill(name: str, model: Llama, tokens: int) -> Document:
@@ -93,38 +104,58 @@ def decode(name: str, model: Llama, context: int) -> Document:
     return _llama(name, model, Step(1, context - 1), what, _DECODE)
 
 
+def forward(name: str, m: Llama, step: Step) -> Document:
+    """A prefill or a decode step of any batch."""
+    return _llama(name, m, step, step.words, _PREFILL if step.is_prefill else _DECODE)
+
+
 def _llama(name: str, m: Llama, step: Step, what: str, conventions: tuple[str, ...]) -> Document:
-    conventions = (*conventions, *_CONVENTIONS, *(_GROUPED if m.kv_heads < m.heads else ()))
+    conventions = (*conventions, *_CONVENTIONS, *_policies(m))
     b = Builder(name, f"{m.title}, {what}", (m.source,), conventions, biases=False, norms="rmsnorm")
-    stream = (m.width, step.tokens)
-    ids = b.tensor("token_ids", Role.INPUT, step.tokens)
+    stream = (m.width, step.columns)
+    ids = b.tensor("token_ids", Role.INPUT, step.columns)
     word = b.tensor("embed.word", Role.WEIGHT, m.vocabulary, m.width)
     last = f"{_P}.mlp.residual.out"
     with b.repeat(m.layers, x=(b.embedding("embed", [ids, word], stream), last)):
-        _mlp(b, _attention(b, "x", m, step), m, step.tokens)
+        x = _attention(b, "x", m, step)
+        if m.experts:
+            experts(b, f"{_P}.mlp", x, m.experts, (m.width, m.hidden, step.columns), m.act)
+        else:
+            _mlp(b, x, m, step.columns)
     x = b.norm("norm", of_last(last, m.layers), stream)
-    b.linear("head", x, (m.vocabulary, m.width), step.tokens)
+    if m.tied:
+        b.tied("head", x, word, (m.vocabulary, m.width), step.columns)
+    else:
+        b.linear("head", x, (m.vocabulary, m.width), step.columns)
     return b.document()
+
+
+def _policies(m: Llama) -> tuple[str, ...]:
+    """What holds of this model and not of all."""
+    grouped = _GROUPED if m.kv_heads < m.heads else ()
+    windowed = (_WINDOWED.format(m.window),) if m.window else ()
+    return (*grouped, *windowed, *(_TIED if m.tied else ()), *(m.experts.policies if m.experts else ()))
 
 
 def _attention(b: Builder, x: str, m: Llama, step: Step) -> str:
     """Gives x + attention(norm(x))."""
-    p, n, wide, narrow = f"{_P}.attn", step.tokens, (m.width, m.width), (m.kv_width, m.width)
-    normed = b.norm(f"{p}.norm", x, (m.width, n))
-    q, k = b.linear(f"{p}.q", normed, wide, n), b.linear(f"{p}.k", normed, narrow, n)
-    v = b.linear(f"{p}.v", normed, narrow, n, kv=True)
-    q = b.rotary(f"{p}.q.rotary", q, (m.width, n))
+    p, n, stream = f"{_P}.attn", step.columns, (m.width, step.columns)
+    normed = b.norm(f"{p}.norm", x, stream)
+    q = b.linear(f"{p}.q", normed, (m.q_width, m.width), n, bias=m.qkv_bias)
+    k = b.linear(f"{p}.k", normed, (m.kv_width, m.width), n, bias=m.qkv_bias)
+    v = b.linear(f"{p}.v", normed, (m.kv_width, m.width), n, kv=True, bias=m.qkv_bias)
+    q = b.rotary(f"{p}.q.rotary", q, (m.q_width, n))
     k = b.rotary(f"{p}.k.rotary", k, (m.kv_width, n), kv=True)
-    group, keys = m.heads // m.kv_heads, step.cached + n
-    sizes = Attention(m.kv_heads, m.head_size, n, keys, group, causal=n > 1)
-    past_k, past_v = _cached(b, f"{p}.k", m, step), _cached(b, f"{p}.v", m, step)
-    mixed = b.attention(p, q, (*past_k, k), (*past_v, v), sizes)
-    return b.residual(f"{p}.residual", x, b.linear(f"{p}.o", mixed, wide, n), (m.width, n))
+    past = step.cached_in(m.window)
+    past_k, past_v = (step.cache(b, f"{p}.{name}", m.kv_width, past) for name in "kv")
+    mixed = b.attention(p, q, (*past_k, k), (*past_v, v), _sizes(m, step, past))
+    return b.residual(f"{p}.residual", x, b.linear(f"{p}.o", mixed, (m.width, m.q_width), n), stream)
 
 
-def _cached(b: Builder, name: str, m: Llama, step: Step) -> tuple[str, ...]:
-    """What the cache holds before the step: nothing, or one tensor."""
-    return (b.tensor(f"{name}.cache", Role.KV, m.kv_width, step.cached),) if step.cached else ()
+def _sizes(m: Llama, step: Step, past: int) -> Attention:
+    window = m.window if 0 < m.window < step.tokens else 0
+    heads, group, keys = step.batch * m.kv_heads, m.heads // m.kv_heads, past + step.tokens
+    return Attention(heads, m.head_size, step.tokens, keys, group, causal=step.tokens > 1, window=window)
 
 
 def _mlp(b: Builder, x: str, m: Llama, tokens: int) -> None:
@@ -133,5 +164,5 @@ def _mlp(b: Builder, x: str, m: Llama, tokens: int) -> None:
     normed = b.norm(f"{p}.norm", x, stream)
     gate = b.linear(f"{p}.gate", normed, (m.hidden, m.width), tokens)
     up = b.linear(f"{p}.up", normed, (m.hidden, m.width), tokens)
-    gated = b.multiply(f"{p}.multiply", b.activation(f"{p}.silu", gate, wide), up, wide)
+    gated = b.multiply(f"{p}.multiply", b.activation(f"{p}.{m.act}", gate, wide), up, wide)
     b.residual(f"{p}.residual", x, b.linear(f"{p}.down", gated, (m.width, m.hidden), tokens), stream)
