@@ -1,0 +1,154 @@
+"""The operator graph that a recording is turned into, while it grows.
+
+A recorded tensor is *data*: one source or several side by side, seen through views that move no element, and
+possibly through functions of each element that are not yet written down (`fn`), since only the next call tells
+whether they are an activation, a norm or a rotary embedding.
+"""
+
+from collections.abc import Hashable, Sequence
+
+from attrs import define, evolve, field, frozen
+
+from lsim.trace.ir import Kind, Role
+
+
+@define(eq=False)
+class Source:
+    """A tensor of the trace: stored, made by an operator, or a slice of either, or of several (`above`).
+
+    `columns`: elements of a row, if a slice has to be gathered. `readers`: how many operators read it so far.
+    `kept`: it is an entry of the KV cache when the run ends.
+    """
+
+    name: str
+    elements: int
+    role: Role
+    op: "Op | None" = None
+    above: "tuple[Source, ...]" = ()
+    columns: int = 1
+    shape: tuple[int, ...] = ()
+    label: str = ""
+    readers: int = 0
+    kept: bool = False
+    slices: dict[Hashable, "Source"] = field(factory=dict)
+
+    @property
+    def parent(self) -> "Source | None":
+        """The one tensor that it is a slice of."""
+        return self.above[0] if len(self.above) == 1 else None
+
+    def slice(self, place: Hashable, elements: int, columns: int, label: str = "") -> "Source":
+        """A part of this tensor; the same place is the same part."""
+        if place not in self.slices:
+            at = f"{self.name}.{len(self.slices)}"
+            made = Source(at, elements, self.role, self.op, (self,), columns, label=label)
+            self.slices[place] = made
+        return self.slices[place]
+
+
+@define(eq=False)
+class Op:
+    """An operator of the trace to be. `product`: a GEMM of two activations, as in attention, or a sum that is added to one.
+    `indexed`: the first operand of a look-up has the indices.
+    """
+
+    kind: Kind
+    operands: list[tuple[Source, ...]]
+    sizes: tuple[int, int, int, int]  # heads, rows, depth, columns
+    label: str
+    module: str
+    outputs: list[Source] = field(factory=list)
+    causal: bool = False
+    window: int = 0
+    product: bool = False
+    indexed: bool = False
+
+    @property
+    def elements(self) -> int:
+        heads, rows, _, columns = self.sizes
+        return heads * rows * columns
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nobody has read what it writes, so that it can still be amended."""
+        return all(not out.readers and not out.slices for out in self.outputs)
+
+
+@frozen(eq=False)
+class Data:
+    """A recorded tensor: its sources, and what has been done to each element on the way.
+
+    `fn`: functions applied. `scaled`: multiplied by a constant tensor. `reduced`: how many elements were summed to
+    one along a row, 1 if none. `masked`: a constant tensor was added, or where it says so elements were replaced.
+    """
+
+    parts: tuple[Source, ...]
+    fn: tuple[str, ...] = ()
+    scaled: bool = False
+    reduced: int = 1
+    masked: bool = False
+
+    @property
+    def elements(self) -> int:
+        """Elements of the sources: fewer than the recorded tensor has if that is an expansion."""
+        return sum(part.elements for part in self.parts)
+
+    @property
+    def plain(self) -> "Data":
+        """The sources themselves."""
+        return Data(self.parts)
+
+    @property
+    def is_plain(self) -> bool:
+        return not self.fn and self.reduced == 1
+
+    @property
+    def is_weight(self) -> bool:
+        return all(part.role is Role.WEIGHT for part in self.parts)
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it descends from inputs alone: no operator, no parameter, no cache."""
+        return all(part.role is Role.INPUT for part in self.parts)
+
+    @property
+    def op(self) -> Op | None:
+        """The operator that wrote all of it, if one did."""
+        whole = len(self.parts) == 1 and not self.parts[0].above
+        return self.parts[0].op if whole else None
+
+    def same(self, other: "Data") -> bool:
+        """Whether both see the same elements."""
+        return self.parts == other.parts
+
+    def with_fn(self, name: str) -> "Data":
+        return evolve(self, fn=(*self.fn, name))
+
+
+@define
+class Graph:
+    """Operators in the order in which they were recorded."""
+
+    ops: list[Op] = field(factory=list)
+
+    def emit(
+        self,
+        kind: Kind,
+        operands: Sequence[tuple[Source, ...]],
+        sizes: tuple[int, int, int, int],
+        module: str,
+        label: str = "",
+    ) -> Op:
+        """A new operator with one output."""
+        op = Op(kind, list(operands), sizes, label, module)
+        op.outputs = [Source("", op.elements, Role.ACTIVATION, op)]
+        for part in (part for operand in operands for part in operand):
+            part.readers += 1
+        self.ops.append(op)
+        return op
+
+    def amend(self, op: Op, operand: tuple[Source, ...]) -> None:
+        """Give a fresh operator one operand more."""
+        op.operands.append(operand)
+        for part in operand:
+            part.readers += 1

@@ -1,0 +1,150 @@
+"""What every tensor of a recording is so far, and the ways to add to the graph that several rules share."""
+
+from collections.abc import Sequence
+
+from attrs import define, evolve, field
+
+from lsim.errors import TraceError
+from lsim.extract.graph import Data, Graph, Op, Source
+from lsim.extract.recording import Call, Ref
+from lsim.trace.ir import Kind, Role
+
+ACTIVATIONS = {"gelu", "silu", "relu", "tanh", "sigmoid"}
+
+
+@define
+class State:
+    """`known`: number of a tensor → what it is; constants are not in it. `opaque`: unknown operators that were kept.
+
+    `chosen`: experts that a router gives each token. `module` and `last`: the module of the present call, and the last dimension of its result.
+    """
+
+    routing: str
+    allow_unknown: bool
+    graph: Graph = field(factory=Graph)
+    known: dict[int, Data] = field(factory=dict)
+    opaque: list[str] = field(factory=list)
+    functions: dict[tuple[object, ...], Source] = field(factory=dict)
+    constants: int = 0
+    module: str = ""
+    chosen: int = 1
+    last: int = 1
+
+    # -- tensors
+    def get(self, value: object) -> Data | None:
+        """What a tensor is; None if it is a constant, or no tensor."""
+        return self.known.get(value.number) if isinstance(value, Ref) else None
+
+    def data(self, ref: Ref) -> Data:
+        """What a tensor is; one that a host prepares, if it is a constant."""
+        return self.known[ref.number] if ref.number in self.known else self.prepared(ref)
+
+    def set(self, ref: Ref, data: Data | None) -> None:
+        if data is None:
+            self.known.pop(ref.number, None)
+        else:
+            self.known[ref.number] = data
+
+    def prepared(self, ref: Ref) -> Data:
+        """A tensor that depends on inputs or on nothing, and on no parameter: it is made outside the machine."""
+        self.constants += 1
+        return Data((Source(f"prepared.{self.constants}", ref.elements, Role.INPUT),))
+
+    def operand(self, data: Data) -> tuple[Source, ...]:
+        """The sources of data; what has been done to its elements becomes an operator now."""
+        if data.reduced > 1:
+            return self.pool(Data(data.parts, data.fn), data.reduced, data.elements // data.reduced).parts
+        return data.parts if not data.fn else (self._function(data),)
+
+    def _function(self, data: Data) -> Source:
+        key = (data.parts, data.fn)
+        if key not in self.functions:
+            named = [name for name in data.fn if name in ACTIVATIONS]
+            label = "gelu" if {"pow", "tanh"} <= set(data.fn) else (named or list(data.fn))[-1]
+            op = self.emit(Kind.ACTIVATION, [data.parts], self.shape(data, data.elements), label)
+            self.functions[key] = op.outputs[0]
+        return self.functions[key]
+
+    # -- operators
+    def emit(
+        self, kind: Kind, operands: Sequence[tuple[Source, ...]], sizes: tuple[int, int, int], label: str = ""
+    ) -> Op:
+        heads, rows, columns = sizes
+        return self.graph.emit(kind, operands, (heads, rows, 0, columns), self.module, label)
+
+    def shape(self, data: Data, elements: int) -> tuple[int, int, int]:
+        """Heads, rows and columns of an element-wise operator: those of what it reads, if that has one producer."""
+        op = data.parts[0].op
+        if len(data.parts) == 1 and op is not None:
+            heads, rows, _, columns = op.sizes
+            if op.product and elements == op.elements and self.last in (1, columns):
+                return heads, rows, columns
+            by_rows = op.kind in (Kind.NORM, Kind.EMBEDDING, Kind.SOFTMAX)
+            tokens = rows if by_rows else columns
+            whole = not (by_rows and data.parts[0].above)
+            if whole and heads == 1 and not op.product and elements % tokens == 0:
+                return 1, elements // tokens, tokens
+        return 1, self.last, elements // self.last
+
+    def elementwise(self, kind: Kind, call: Call, datas: Sequence[Data]) -> Data:
+        """A sum or a product; smaller operands repeat."""
+        out = call.outputs[0]
+        operands = [self.operand(data) for data in datas]
+        full = next((d for d in datas if d.elements == out.elements), None)
+        if full is None:
+            raise TraceError(f"{call.name}: no operand is as large as the result", place=call.place.module)
+        op = self.emit(kind, operands, self.shape(full, out.elements))
+        op.product = kind is Kind.RESIDUAL and full.op is not None and full.op.product and op.sizes == _flat(full.op)
+        return Data(tuple(op.outputs), masked=any(data.masked for data in datas))
+
+    def norm(self, call: Call, data: Data, rows: int, columns: int) -> Data:
+        op = self.emit(Kind.NORM, [self.operand(data)], (1, rows, columns))
+        return Data(tuple(op.outputs))
+
+    def softmax(self, call: Call, data: Data, ref: Ref) -> None:
+        """Of an attention's scores: as causal as the module says it is, if there was a mask."""
+        columns = ref.shape[-1]
+        sizes = (1, ref.elements // columns, columns)
+        scores = data.op
+        if scores is not None and scores.product and scores.elements == ref.elements:
+            sizes = (scores.sizes[0], scores.sizes[1], scores.sizes[3])
+        op = self.emit(Kind.SOFTMAX, [self.operand(data)], sizes, "softmax")
+        below = scores if scores is None or scores.kind is Kind.GEMM else _scores(scores)
+        if below is not None and below.product:
+            below.label = "qk"
+        if data.masked and call.place.causal and len(ref.shape) > 1 and ref.shape[-2] == columns:
+            window = call.place.window if call.place.window < columns else 0
+            for one in (op, below):
+                if one is not None:
+                    one.causal, one.window = True, window
+        self.set(call.outputs[0], Data(tuple(op.outputs)))
+
+    def pool(self, data: Data, count: int, elements: int) -> Data:
+        """The mean of `count` elements for each of the result: a product with a constant vector."""
+        key = (data.parts, data.fn, count)
+        if key not in self.functions:
+            vector = Source(f"pool.{count}", count, Role.INPUT)
+            operands = [self.operand(data), (vector,)]
+            op = self.graph.emit(Kind.GEMM, operands, (1, elements, count, 1), self.module, "pool")
+            self.functions[key] = op.outputs[0]
+        return Data((self.functions[key],))
+
+    def slice(self, call: Call, data: Data, out: Ref, place: tuple[object, ...]) -> Data:
+        """A part of one tensor; of several side by side, or of a function of them, one that is written down first."""
+        data = Data(self.operand(data)) if data.fn else data
+        columns, whole = out.shape[-1] if out.shape else 1, data.elements
+        if len(data.parts) > 1 and any(part.op is None or part.op.label != "expert" for part in data.parts):
+            name = f"{call.place.module}.select"
+            return Data((Source(name, out.elements, Role.ACTIVATION, above=data.parts, columns=columns),))
+        parts = [p.slice(place, p.elements * out.elements // whole, columns) for p in data.parts]
+        return evolve(data, parts=tuple(parts))
+
+
+def _flat(op: Op) -> tuple[int, int, int, int]:
+    heads, rows, _, columns = op.sizes
+    return heads, rows, 0, columns
+
+
+def _scores(op: Op) -> Op | None:
+    """The product below a sum of scores and a bias."""
+    return next((o[0].op for o in op.operands if o[0].op is not None and o[0].op.kind is Kind.GEMM), None)
