@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lsim.models import Estimate as Estimate
     from lsim.models import load_model as load_model
     from lsim.models import predict as predict
+    from lsim.extract.api import trace_module as trace_module
     from lsim.results.result import Result as Result
     from lsim.results.store import load_result as load_result
     from lsim.simulate import simulate as simulate
@@ -46,6 +47,7 @@ _HOMES = {
     "load_trace": "lsim.trace",
     "predict": "lsim.models",
     "simulate": "lsim.simulate",
+    "trace_module": "lsim.extract.api",
 }
 
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "load_trace",
     "predict",
     "simulate",
+    "trace_module",
 ]
 
 

@@ -26,6 +26,7 @@ FACE = [
     "load_trace",
     "predict",
     "simulate",
+    "trace_module",
 ]
 HEAVY = ["attrs", "click", "networkx", "numpy", "rich", "simpy", "tqdm", "yaml"]
 

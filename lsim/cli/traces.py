@@ -11,6 +11,7 @@ import click
 
 from lsim.cli import formats
 from lsim.cli.archs import as_json
+from lsim.cli.extract import from_config, from_torch
 from lsim.cli.text import print_json, print_tables
 from lsim.errors import InputError
 
@@ -105,6 +106,10 @@ def make(names: tuple[str, ...], out: Path, as_json: bool) -> None:
         return
     for file in made:
         click.echo(f"{file['path']}  {file['was']}")
+
+
+trace.add_command(from_config)
+trace.add_command(from_torch)
 
 
 def _write(folder: Path, name: str, text: str) -> dict[str, str]:

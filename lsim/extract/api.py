@@ -1,6 +1,9 @@
-"""Traces from configurations: `from_config`."""
+"""Traces from configurations and from live modules: what the command line and `lsim.trace_module` call."""
+
+from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lsim.errors import TraceError
 from lsim.extract.config import Config, read_config
@@ -9,26 +12,63 @@ from lsim.extract.request import Request
 from lsim.trace.check import build
 from lsim.trace.document import Document
 from lsim.trace.ir import Trace
+from lsim.trace.zoo.experts import BALANCED
+
+if TYPE_CHECKING:
+    import torch
+
+
+def from_config(config: Config | str | Path, request: Request, name: str = "") -> Trace:
+    """The trace of a configuration's model, for one run; `config` may be the path of a config.json."""
+    return build(document_of(config if isinstance(config, Config) else read_config(config), request, name))
 
 
 def document_of(config: Config, request: Request, name: str = "") -> Document:
     """The folded document of a configuration's model, for one run."""
     kind = family(config)
     try:
-        return FAMILIES[kind](name or _named(kind, request), config, request)
+        return FAMILIES[kind](name or request.named(kind), config, request)
     except TraceError as error:
         raise error.at(file=config.file) from None
 
 
-def from_config(config: Config | str | Path, request: Request, name: str = "") -> Trace:
-    """The trace of a configuration's model, for one run; `config` may be the path of a config.json."""
-    config = config if isinstance(config, Config) else read_config(config)
-    return build(document_of(config, request, name))
+def from_class(
+    model: str, config: Config, request: Request, name: str = "", *, allow_unknown: bool = False
+) -> Trace:
+    """The trace of a model class of Transformers or diffusers, recorded from its code, for one run."""
+    from lsim.extract.hf import inputs_of, model_of
+    from lsim.extract.record import need_torch
+
+    need_torch()
+    module = model_of(model, config)
+    inputs = inputs_of(module, request)
+    name = name or request.named(model)
+    return _traced(module, (), dict(inputs), name, request.routing, allow_unknown)
 
 
-def _named(kind: str, r: Request) -> str:
-    """Family, phase and sizes."""
-    sizes = [f"source-{r.source}" if r.source else "", f"batch-{r.batch}" if r.batch > 1 else ""]
-    tokens = str(r.tokens or "") if r.phase.value == "prefill" else str(r.context or "")
-    phase = r.phase.value if tokens else ""
-    return "-".join(part for part in (kind.lower(), phase, tokens, *sizes) if part)
+def trace_module(
+    module: torch.nn.Module,
+    *inputs: Any,
+    name: str = "",
+    routing: str = BALANCED,
+    allow_unknown: bool = False,
+    **keywords: Any,
+) -> Trace:
+    """The trace of a PyTorch module called with example inputs, of which only shapes and types matter.
+
+    `inputs` and `keywords` are the module's own, the names above aside. The module is recorded in evaluation mode and
+    without numbers: it need have no weights (`torch.device("meta")`). `routing` is the policy of a mixture of experts,
+    'balanced' or 'concentrated'. An operator that lsim does not know raises TraceError, unless `allow_unknown` keeps it
+    as movement of its operands. Needs PyTorch: `pip install 'lsim[torch]'`.
+    """
+    return _traced(module, inputs, keywords, name or type(module).__name__, routing, allow_unknown)
+
+
+def _traced(
+    module: Any, inputs: tuple[Any, ...], keywords: dict[str, Any], name: str, routing: str, allow_unknown: bool
+) -> Trace:
+    from lsim.extract.canonical import trace_of
+    from lsim.extract.record import record
+
+    recording = record(module, inputs, keywords)
+    return trace_of(recording, name, f"{recording.model}, as recorded", routing, allow_unknown)

@@ -40,6 +40,7 @@ def trace_of(
 def _replay(recording: Recording, state: State) -> None:
     for call in recording.calls:
         state.module = call.place.module
+        state.number(call)
         known = [ref for ref in call.refs if state.get(ref)]
         if not known:
             for out in call.outputs:

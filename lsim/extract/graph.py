@@ -5,7 +5,7 @@ possibly through functions of each element that are not yet written down (`fn`),
 whether they are an activation, a norm or a rotary embedding.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 from attrs import define, evolve, field, frozen
 
@@ -36,6 +36,14 @@ class Source:
     def parent(self) -> "Source | None":
         """The one tensor that it is a slice of."""
         return self.above[0] if len(self.above) == 1 else None
+
+    @property
+    def ancestors(self) -> "Iterator[Source]":
+        """What it is a slice of, what that is a slice of, and so on."""
+        above = self.parent
+        while above is not None:
+            yield above
+            above = above.parent
 
     def slice(self, place: Hashable, elements: int, columns: int, label: str = "") -> "Source":
         """A part of this tensor; the same place is the same part."""

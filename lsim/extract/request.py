@@ -31,6 +31,15 @@ class Request:
     source: int | None = None
     routing: str = BALANCED
 
+    def named(self, kind: str) -> str:
+        """A name for the trace: the model's kind, phase and sizes."""
+        prefill = self.phase is Phase.PREFILL
+        tokens = self.tokens if prefill else self.context
+        sized = f"{self.phase}-{tokens}" if tokens else ""
+        source = f"source-{self.source}" if self.source else ""
+        batch = f"batch-{self.batch}" if self.batch > 1 else ""
+        return "-".join(part for part in (kind.lower(), sized, source, batch) if part)
+
     def step(self) -> Step:
         """The run of a decoder."""
         if self.phase is Phase.PREFILL:
@@ -47,6 +56,10 @@ class Request:
         """The tokens of an encoder's sequence."""
         self._encodes(model)
         return _asked(self.tokens, "--tokens", f"{model} needs the number of tokens of its sequence")
+
+    def encoded(self, model: str) -> int:
+        """The tokens that the encoder of an encoder-decoder model reads."""
+        return _asked(self.source, "--source", f"{model} needs the number of tokens that its encoder reads")
 
     def image(self, model: str) -> None:
         """Refuses what an image model has no use for."""

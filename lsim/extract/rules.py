@@ -4,7 +4,7 @@ A call none of whose tensors descends from a weight, an input or the cache is ar
 dropped. Of the others, views move nothing; what is left becomes operators of the trace.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import gcd, prod
 
 from attrs import evolve
@@ -57,15 +57,23 @@ def concatenate(s: State, call: Call) -> None:
     refs = [r for r in _listed(call) if r.elements]
     datas = [s.get(ref) for ref in refs]
     known = [data for data in datas if data is not None]
-    parents = {part.parent for data in known for part in data.parts}
+    if all(data.is_given for data in known):
+        s.set(call.outputs[0], s.prepared(call.outputs[0]))
+        return
     parts = [part for data in known for part in data.parts]
-    parent = parents.pop() if len(parents) == 1 else None
-    if parent and len(known) == len(refs) and len(set(parts)) == len(parts):
-        if sum(part.elements for part in parts) == parent.elements and not any(d.fn for d in known):
-            s.set(call.outputs[0], Data((parent,), scaled=any(d.scaled for d in known)))
-            return
+    if len(known) == len(refs) and all(data.is_plain for data in known) and (whole := _whole(parts)):
+        s.set(call.outputs[0], Data((whole,), scaled=any(data.scaled for data in known)))
+        return
     joined = [_repeated(s, ref, data) for ref, data in zip(refs, datas, strict=True)]
     s.set(call.outputs[0], Data(tuple(part for parts in joined for part in parts)))
+
+
+def _whole(parts: Sequence[Source]) -> Source | None:
+    """The tensor that has been cut into just these slices."""
+    elements = sum(part.elements for part in parts)
+    above = [whole for whole in parts[0].ancestors if whole.elements == elements]
+    cut = above and len(parts) == len(set(parts)) and all(above[0] in part.ancestors for part in parts)
+    return above[0] if cut else None
 
 
 def _repeated(s: State, ref: Ref, data: Data | None) -> tuple[Source, ...]:
@@ -155,6 +163,9 @@ def gather(s: State, call: Call) -> None:
     if table is None or table.is_given:
         s.set(out, s.prepared(out)) if table or any(chosen) else None
         return
+    if not any(chosen) and table.is_weight and out.elements == table.elements:
+        s.set(out, table)  # all rows in order: positions of a whole sequence
+        return
     indices = tuple(part for data in chosen if data for part in s.operand(data))
     columns = out.shape[-1] if out.shape and not _takes_single(call) else 1
     operands = [indices, s.operand(table)] if indices else [s.operand(table)]
@@ -198,6 +209,12 @@ def constant(s: State, call: Call) -> None:
         s.set(out, None)
 
 
+def as_large(s: State, call: Call) -> None:
+    """A view, if nothing is added or left out: padding by nothing, other strides for the same elements."""
+    ref, out = call.ref(0), call.outputs[0]
+    s.set(out, s.data(ref)) if ref.elements == out.elements else unknown(s, call)
+
+
 def index_arithmetic(s: State, call: Call) -> None:
     """Indices made of indices: they still depend on what the first were chosen from."""
     known = [data for data in map(s.get, call.refs) if data]
@@ -233,6 +250,7 @@ RULES: Mapping[str, Rule] = {
         (gather, "embedding index index_select gather"),
         (chosen, "topk sort"),
         (index_arithmetic, "floor_divide remainder cumsum histc bincount index_put eq ne lt le gt ge"),
+        (as_large, "constant_pad_nd as_strided"),
         (constant, "empty_like zeros_like ones_like full_like rand_like new_empty new_zeros new_ones new_full"),
         (summed, "add sub rsub"),
         (multiplied, "mul div"),

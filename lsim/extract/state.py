@@ -1,6 +1,6 @@
 """What every tensor of a recording is so far, and the ways to add to the graph that several rules share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from attrs import define, evolve, field
 
@@ -16,6 +16,7 @@ ACTIVATIONS = {"gelu", "silu", "relu", "tanh", "sigmoid"}
 class State:
     """`known`: number of a tensor → what it is; constants are not in it. `opaque`: unknown operators that were kept.
 
+    `made`: what is prepared outside the machine, by value; `values` and `numbers` say which values are equal.
     `chosen`: experts that a router gives each token. `module` and `last`: the module of the present call, and the last dimension of its result.
     """
 
@@ -25,7 +26,9 @@ class State:
     known: dict[int, Data] = field(factory=dict)
     opaque: list[str] = field(factory=list)
     functions: dict[tuple[object, ...], Source] = field(factory=dict)
-    constants: int = 0
+    made: dict[int, Data] = field(factory=dict)
+    values: dict[int, int] = field(factory=dict)
+    numbers: dict[object, int] = field(factory=dict)
     module: str = ""
     chosen: int = 1
     last: int = 1
@@ -46,9 +49,19 @@ class State:
             self.known[ref.number] = data
 
     def prepared(self, ref: Ref) -> Data:
-        """A tensor that depends on inputs or on nothing, and on no parameter: it is made outside the machine."""
-        self.constants += 1
-        return Data((Source(f"prepared.{self.constants}", ref.elements, Role.INPUT),))
+        """A tensor that depends on inputs or on nothing, and on no parameter: it is made outside the machine, once."""
+        value = self.values.setdefault(ref.number, -ref.number - 1)
+        if value not in self.made:
+            source = Source(f"prepared.{len(self.made)}", ref.elements, Role.INPUT, shape=ref.shape or (1,))
+            self.made[value] = Data((source,))
+        return self.made[value]
+
+    def number(self, call: Call) -> None:
+        """Equal calls of equal arguments have equal values: what each layer computes anew is prepared once."""
+        key = (call.name, _numbered(call.args, self.values))
+        value = self.numbers.setdefault(key, len(self.numbers))
+        for at, out in enumerate(call.outputs):
+            self.values[out.number] = self.numbers.setdefault((value, at), len(self.numbers))
 
     def operand(self, data: Data) -> tuple[Source, ...]:
         """The sources of data; what has been done to its elements becomes an operator now."""
@@ -138,6 +151,15 @@ class State:
             return Data((Source(name, out.elements, Role.ACTIVATION, above=data.parts, columns=columns),))
         parts = [p.slice(place, p.elements * out.elements // whole, columns) for p in data.parts]
         return evolve(data, parts=tuple(parts))
+
+
+def _numbered(value: object, values: Mapping[int, int]) -> object:
+    """Arguments with the value of each tensor in its place."""
+    if isinstance(value, Ref):
+        return ("tensor", values.get(value.number, -value.number - 1))
+    if isinstance(value, tuple):
+        return tuple(_numbered(one, values) for one in value)
+    return value if isinstance(value, int | float | bool) else str(value)
 
 
 def _flat(op: Op) -> tuple[int, int, int, int]:

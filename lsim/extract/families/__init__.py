@@ -5,12 +5,17 @@ from collections.abc import Callable, Mapping
 from lsim.errors import InputError
 from lsim.extract.config import Config
 from lsim.extract.families import decoders, encoders
+from lsim.extract.families.dit import dit
+from lsim.extract.families.swin import swin
+from lsim.extract.families.t5 import t5
+from lsim.extract.families.whisper import whisper
 from lsim.extract.request import Request
 from lsim.trace.document import Document
 
 Family = Callable[[str, Config, Request], Document]
 
 FAMILIES: Mapping[str, Family] = {
+    "DiTTransformer2DModel": dit,
     "bert": encoders.bert,
     "deit": encoders.deit,
     "gpt2": decoders.gpt2,
@@ -18,7 +23,10 @@ FAMILIES: Mapping[str, Family] = {
     "mistral": decoders.mistral,
     "mixtral": decoders.mixtral,
     "qwen2": decoders.qwen2,
+    "swin": swin,
+    "t5": t5,
     "vit": encoders.vit,
+    "whisper": whisper,
 }
 
 

@@ -3,7 +3,7 @@
 from lsim.extract.config import Config
 
 # Name in a configuration → label in a trace: approximations of one function are that function.
-_LABELS = {
+LABELS = {
     "gelu": "gelu",
     "gelu_new": "gelu",
     "gelu_fast": "gelu",
@@ -19,4 +19,4 @@ _LABELS = {
 
 def activation(config: Config, key: str, default: str) -> str:
     """The label of the function that a field names."""
-    return _LABELS[config.word(key, default, known=tuple(_LABELS))]
+    return LABELS[config.word(key, default, known=tuple(LABELS))]

@@ -98,7 +98,7 @@ class Builder:
         rows, depth = weight
         operands = [self.tensor(f"{name}.weight", Role.WEIGHT, rows, depth), x, *self._bias(name, rows, bias)]
         outputs = {part: (features, tokens) for part, features in parts.items()}
-        self._gemm(name, operands, (1, rows, depth, tokens), outputs, kv=kv)
+        self.gemm(name, operands, (1, rows, depth, tokens), outputs, kv=kv)
 
     def tied(
         self, name: str, x: Operand, table: str, weight: tuple[int, int], tokens: int, *, bias: bool = False
@@ -106,7 +106,7 @@ class Builder:
         """A linear layer whose weight is a table that is declared already."""
         rows, depth = weight
         operands = [table, x, *self._bias(name, rows, bias)]
-        self._gemm(name, operands, (1, rows, depth, tokens), {f"{name}.out": (rows, tokens)})
+        self.gemm(name, operands, (1, rows, depth, tokens), {f"{name}.out": (rows, tokens)})
 
     def batched(
         self, name: str, x: Operand, sizes: tuple[int, int, int, int], parts: Mapping[str, tuple[int, ...]]
@@ -117,7 +117,7 @@ class Builder:
         """
         heads, rows, depth, _ = sizes
         weight = self.tensor(f"{name}.weight", Role.WEIGHT, heads, rows, depth)
-        self._gemm(name, [weight, x], sizes, parts)
+        self.gemm(name, [weight, x], sizes, parts)
 
     def attention(self, name: str, q: Operand, k: Operand, v: Operand, a: Attention) -> str:
         """Q·Kᵀ, softmax, S·V; returns the heads' results, side by side."""
@@ -126,12 +126,12 @@ class Builder:
         qk, sv = (a.heads, rows, a.size, a.keys), (a.heads, rows, a.keys, a.size)
         masked = _Mask(a.causal, a.window)
         made = f"{name}.qk.out"
-        self._gemm(f"{name}.qk", [q, k], qk, {made: scores}, masked=masked)
+        self.gemm(f"{name}.qk", [q, k], qk, {made: scores}, masked=masked)
         if a.bias:
             made = self._vector(Kind.RESIDUAL, f"{name}.bias", [made, a.bias], scores, scores, label="position")
         s = self._vector(Kind.SOFTMAX, f"{name}.softmax", [made], scores, scores, masked=masked)
         mixed = (a.heads * a.group * a.size, a.queries)
-        self._gemm(f"{name}.sv", [s, v], sv, {out: mixed}, masked=masked)
+        self.gemm(f"{name}.sv", [s, v], sv, {out: mixed}, masked=masked)
         return out
 
     def norm(
@@ -197,7 +197,7 @@ class Builder:
         wanted = self.biases if bias is None else bias
         return [self.tensor(f"{name}.bias", Role.WEIGHT, features)] if wanted else []
 
-    def _gemm(
+    def gemm(
         self,
         name: str,
         operands: Sequence[Operand],
@@ -207,7 +207,7 @@ class Builder:
         masked: _Mask | None = None,
         kv: tuple[str, ...] = (),
     ) -> None:
-        """`sizes` are heads, rows, depth and columns; the label is the last part of the name."""
+        """Any GEMM. `sizes` are heads, rows, depth and columns; the label is the last part of the name."""
         made, label = tuple(map(_names, operands)), name.rpartition(".")[2]
         operator = Operator(name, Kind.GEMM, made, tuple(outputs), *sizes, *_flags(masked, label))
         self._write(operator, outputs, kv)

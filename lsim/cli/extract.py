@@ -1,0 +1,114 @@
+"""`lsim trace from-config` and `lsim trace from-torch`: traces of a user's own model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lsim.errors import InputError
+
+if TYPE_CHECKING:
+    from lsim.extract.request import Request
+    from lsim.trace import Trace
+
+_SIZE = click.IntRange(1, 2**40)
+_FILE = click.Path(path_type=Path)
+_OPTIONS = (
+    click.option("--phase", type=click.Choice(["prefill", "decode"]), default="prefill", show_default=True,
+                 help="The whole prompt (image, sequence) at once, or one new token."),
+    click.option("--tokens", type=_SIZE, metavar="N", help="Tokens of the prompt or sequence."),
+    click.option("--context", type=_SIZE, metavar="M", help="Tokens that a decode step sees, the new one included."),
+    click.option("--batch", type=_SIZE, default=1, show_default=True, metavar="B", help="Sequences or images at once."),
+    click.option("--source", type=_SIZE, metavar="N", help="Tokens that the encoder of an encoder-decoder model reads."),
+    click.option("--routing", type=click.Choice(["balanced", "concentrated"]), default="balanced", show_default=True,
+                 help="Which experts tokens go to: all equally often, or the same for every token."),
+    click.option("--name", default="", metavar="NAME", help="Name of the trace; else made of the model and the sizes."),
+    click.option("-o", "--out", type=_FILE, required=True, metavar="FILE", help="Trace file to write."),
+)  # fmt: skip
+
+
+def _sized(command: Callable[..., None]) -> Callable[..., None]:
+    """With the options that say what one run reads, and where the trace goes."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command("from-config")
+@click.argument("config", type=_FILE, metavar="CONFIG.JSON")
+@_sized
+def from_config(config: Path, name: str, out: Path, **sizes: Any) -> None:
+    """Builds the trace of a model from its configuration alone: no PyTorch, no weights.
+
+    The configuration is one of Hugging Face Transformers or diffusers; its 'model_type' says which family it is of.
+    """
+    from lsim.extract.api import document_of
+    from lsim.extract.config import read_config
+    from lsim.trace.check import build
+    from lsim.trace.text import text_of
+
+    document = document_of(read_config(config), _request(sizes), name)
+    _save(build(document), text_of(document), out)
+
+
+@click.command("from-torch")
+@click.argument("target", metavar="[MODULE:CALLABLE]", required=False)
+@click.option("--hf", metavar="CLASS", help="A model class of Transformers or diffusers, with --config.")
+@click.option("--config", type=_FILE, metavar="CONFIG.JSON", help="The configuration of --hf CLASS.")
+@click.option("--allow-unknown", is_flag=True, help="Keep operators that lsim does not know as movement of their data.")
+@_sized
+def from_torch(
+    target: str | None, hf: str | None, config: Path | None, allow_unknown: bool, name: str, out: Path, **sizes: Any
+) -> None:
+    """Records the trace of a live PyTorch module, on the meta device: no weights, no GPU.
+
+    MODULE:CALLABLE is called without arguments and returns the module and its example inputs, those by keyword in a
+    dict at the end: (module, input, ..., {"keyword": input}). It says all sizes itself.
+    """
+    from lsim.extract.api import from_class
+    from lsim.extract.config import read_config
+    from lsim.trace import dumps
+
+    if (target is None) == (hf is None) or (hf is None) != (config is None):
+        raise InputError("takes MODULE:CALLABLE, or --hf CLASS with --config CONFIG.JSON", place="from-torch")
+    if hf is not None and config is not None:
+        trace = from_class(hf, read_config(config), _request(sizes), name, allow_unknown=allow_unknown)
+    else:
+        trace = _called(target or "", name, sizes, allow_unknown)
+    _save(trace, dumps(trace), out)
+
+
+def _request(sizes: dict[str, Any]) -> Request:
+    from lsim.extract.request import Phase, Request
+
+    return Request(Phase(sizes.pop("phase")), **sizes)
+
+
+def _called(target: str, name: str, sizes: dict[str, Any], allow_unknown: bool) -> Trace:
+    """The trace of the module that a callable returns."""
+    from lsim.extract.api import trace_module
+    from lsim.extract.target import load_target
+
+    for size, default in (("phase", "prefill"), ("tokens", None), ("context", None), ("batch", 1), ("source", None)):
+        if sizes[size] != default:
+            raise InputError(f"{target} says itself what its inputs are", place=f"--{size}")
+    module, inputs, keywords = load_target(target)
+    options = {"name": name, "routing": sizes["routing"], "allow_unknown": allow_unknown}
+    return trace_module(module, *inputs, **options, **keywords)
+
+
+def _save(trace: Trace, text: str, out: Path) -> None:
+    from lsim.trace.files import write_text
+
+    try:
+        write_text(out, text)
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", file=out) from None
+    sizes = f"{trace.macs:,} MACs in {len(trace.operators):,} operators, {trace.parameters:,} parameters"
+    click.echo(f"{out}  {trace.name}: {sizes}")
+    for line in trace.conventions:
+        if line.startswith(("Unknown", "Parameters that")):
+            click.echo(f"note: {line}")

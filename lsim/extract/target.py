@@ -1,0 +1,39 @@
+"""The module and the inputs that a user's own function returns: `MODULE:CALLABLE`."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+from lsim.errors import InputError
+from lsim.extract.record import need_torch
+
+
+def load_target(target: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """A module, its inputs in order and by keyword. `MODULE` is looked for in the current folder, too."""
+    torch = need_torch()
+    returned = _function(target)()
+    values = returned if isinstance(returned, tuple) else (returned,)
+    module, *inputs = values
+    if not isinstance(module, torch.nn.Module):
+        problem = f"returns {type(module).__name__}, not a torch.nn.Module and its example inputs"
+        raise InputError(problem, place=target)
+    keywords = inputs.pop() if inputs and isinstance(inputs[-1], dict) else {}
+    return module, tuple(inputs), keywords
+
+
+def _function(target: str) -> Any:
+    module, _, name = target.partition(":")
+    if not module or not name:
+        raise InputError("is MODULE:CALLABLE, e.g. models.mine:tiny", place=target)
+    sys.path.insert(0, "")
+    try:
+        found = getattr(import_module(module), name, None)
+    except ImportError as error:
+        raise InputError(f"cannot be imported: {error}", place=target) from None
+    finally:
+        sys.path.remove("")
+    if not callable(found):
+        raise InputError(f"module {module!r} has no function {name!r}", place=target)
+    return found
