@@ -58,10 +58,18 @@ def from_config(config: Path, name: str, out: Path, **sizes: Any) -> None:
 @click.argument("target", metavar="[MODULE:CALLABLE]", required=False)
 @click.option("--hf", metavar="CLASS", help="A model class of Transformers or diffusers, with --config.")
 @click.option("--config", type=_FILE, metavar="CONFIG.JSON", help="The configuration of --hf CLASS.")
-@click.option("--allow-unknown", is_flag=True, help="Keep operators that lsim does not know as movement of their data.")
+@click.option(
+    "--allow-unknown", is_flag=True, help="Keep operators that lsim does not know as movement of their data."
+)
 @_sized
 def from_torch(
-    target: str | None, hf: str | None, config: Path | None, allow_unknown: bool, name: str, out: Path, **sizes: Any
+    target: str | None,
+    hf: str | None,
+    config: Path | None,
+    allow_unknown: bool,
+    name: str,
+    out: Path,
+    **sizes: Any,
 ) -> None:
     """Records the trace of a live PyTorch module, on the meta device: no weights, no GPU.
 
@@ -92,7 +100,13 @@ def _called(target: str, name: str, sizes: dict[str, Any], allow_unknown: bool) 
     from lsim.extract.api import trace_module
     from lsim.extract.target import load_target
 
-    for size, default in (("phase", "prefill"), ("tokens", None), ("context", None), ("batch", 1), ("source", None)):
+    for size, default in (
+        ("phase", "prefill"),
+        ("tokens", None),
+        ("context", None),
+        ("batch", 1),
+        ("source", None),
+    ):
         if sizes[size] != default:
             raise InputError(f"{target} says itself what its inputs are", place=f"--{size}")
     module, inputs, keywords = load_target(target)

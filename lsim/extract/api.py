@@ -65,7 +65,12 @@ def trace_module(
 
 
 def _traced(
-    module: Any, inputs: tuple[Any, ...], keywords: dict[str, Any], name: str, routing: str, allow_unknown: bool
+    module: Any,
+    inputs: tuple[Any, ...],
+    keywords: dict[str, Any],
+    name: str,
+    routing: str,
+    allow_unknown: bool,
 ) -> Trace:
     from lsim.extract.canonical import trace_of
     from lsim.extract.record import record

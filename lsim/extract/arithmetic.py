@@ -17,7 +17,12 @@ def summed(s: State, call: Call) -> None:
     elif one.same(other):
         s.set(out, _of_itself(s, one, other))
     else:
-        s.set(out, _absorbed(s, one, other) or _absorbed(s, other, one) or s.elementwise(Kind.RESIDUAL, call, [one, other]))
+        s.set(
+            out,
+            _absorbed(s, one, other)
+            or _absorbed(s, other, one)
+            or s.elementwise(Kind.RESIDUAL, call, [one, other]),
+        )
 
 
 def multiplied(s: State, call: Call) -> None:
@@ -37,14 +42,20 @@ def multiplied(s: State, call: Call) -> None:
         s.set(out, gained or s.elementwise(Kind.MULTIPLY, call, [one, other]))
 
 
-def _with_constant(s: State, call: Call, one: Data | None, other: Data | None, scales: bool = False) -> Data | None:
+def _with_constant(
+    s: State, call: Call, one: Data | None, other: Data | None, scales: bool = False
+) -> Data | None:
     """Of x and a number or a constant tensor: x; of inputs and constants: what a host prepares."""
     out = call.outputs[0]
     live = [data for data in (one, other) if data is not None and not data.is_given]
     if live:
         at = 1 if live[0] is one else 0
         tensor = isinstance(call.arg(at), Ref) and call.ref(at).elements > 1
-        return evolve(live[0], scaled=live[0].scaled or (scales and tensor), masked=live[0].masked or (tensor and not scales))
+        return evolve(
+            live[0],
+            scaled=live[0].scaled or (scales and tensor),
+            masked=live[0].masked or (tensor and not scales),
+        )
     given = one or other
     if out.integer and call.ref(0).integer and given and given.elements == out.elements:
         return given
@@ -75,7 +86,9 @@ def _absorbed(s: State, data: Data, more: Data) -> Data | None:
 def _takes_bias(op: Op, more: Data) -> bool:
     heads, rows, _, columns = op.sizes
     if op.kind is Kind.GEMM:
-        return len(op.operands) == 2 and not op.product and heads == 1 and more.elements == rows != op.elements
+        return (
+            len(op.operands) == 2 and not op.product and heads == 1 and more.elements == rows != op.elements
+        )
     return op.kind is Kind.NORM and len(op.operands) == 2 and more.elements == columns
 
 

@@ -1,12 +1,13 @@
 """From a recording to a trace: each call is given to its rule, and what the rules have made is written down."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from attrs import define, field
 
 from lsim.extract.graph import Data, Op, Source
+from lsim.extract.opaque import unknown
 from lsim.extract.recording import Recording
-from lsim.extract.rules import RULES, unknown
+from lsim.extract.rules import RULES
 from lsim.extract.state import State
 from lsim.trace.check import build
 from lsim.trace.document import Document, Statement
@@ -16,18 +17,23 @@ from lsim.trace.zoo.experts import BALANCED, Experts
 _CONVENTIONS = (
     "Masks, positions and scalings by constants are part of the operators around them; views and permutations are free.",
     "Attention is causal where its module says so; the sizes are those of the dense product.",
-    "What depends on inputs and on no parameter is made outside the machine.",
+    "What depends on ids and constants alone, positions and masks, is made outside the machine.",
 )
 _OWN_NAME = ("linear", "convolution", "norm", "gather")  # operators that are all that their module does
 
 
 def trace_of(
-    recording: Recording, name: str, description: str = "", routing: str = BALANCED, allow_unknown: bool = False
+    recording: Recording,
+    name: str,
+    description: str = "",
+    routing: str = BALANCED,
+    allow_unknown: bool = False,
 ) -> Trace:
     """The trace of what was recorded. Raises TraceError at the first operator that has no rule, unless it is to be kept."""
     state = State(routing, allow_unknown)
     for ref, (tensor, role) in recording.stored.items():
-        state.set(ref, Data((Source(tensor, ref.elements, role, shape=ref.shape),)))
+        index = ref.integer and role is Role.INPUT
+        state.set(ref, Data((Source(tensor, ref.elements, role, shape=ref.shape, index=index),)))
     weights = [data.parts[0] for data in state.known.values() if data.is_weight]
     _replay(recording, state)
     _keep(recording, state)
@@ -74,7 +80,9 @@ def _mark(part: Source) -> None:
 def _notes(state: State, weights: Sequence[Source]) -> Iterator[str]:
     if state.chosen > 1 or any(op.label == "expert" for op in state.graph.ops):
         yield from Experts(1, 1, state.routing).policies
-    unread = [weight for weight in weights if not weight.readers and not weight.slices]
+    if state.masks:
+        yield f"Masks that no module calls causal: {state.masks} softmaxes and their products are taken as dense."
+    unread = [weight for weight in weights if not _is_used(weight)]
     if unread:
         shown = ", ".join(weight.name for weight in unread[:6]) + (", …" if len(unread) > 6 else "")
         yield f"Parameters that no operator reads: {len(unread)} ({shown})."
@@ -105,7 +113,7 @@ class _Writer:
         """What has to be said before a source can be read."""
         if source in self.written:
             return
-        if not source.above:
+        if not source.above or _is_stored(source):
             self.written[source] = self._unique(source.name)
             yield Statement((Tensor(self.written[source], source.shape or (source.elements,), source.role),))
             return
@@ -154,8 +162,13 @@ def _leaves(source: Source) -> list[Source]:
     return [leaf for part in used for leaf in _leaves(part)]
 
 
+def _is_stored(source: Source) -> bool:
+    """Whether a slice is of a stored tensor that is only read in slices: then it is a tensor by itself."""
+    whole = source.parent
+    if whole is None or source.op is not None or whole.readers or whole.above:
+        return False
+    return sum(part.elements for part in whole.slices.values() if part.readers) <= whole.elements
+
+
 def _is_used(source: Source) -> bool:
     return source.readers > 0 or source.kept or any(map(_is_used, source.slices.values()))
-
-
-Describe = Callable[[Recording], str]

@@ -44,7 +44,11 @@ class Config:
 
     def flag(self, key: str, default: bool) -> bool:
         value = self._value(key, default)
-        return value if isinstance(value, bool) else self.refuse(key, f"must be true or false, not {_shown(value)}")
+        return (
+            value
+            if isinstance(value, bool)
+            else self.refuse(key, f"must be true or false, not {_shown(value)}")
+        )
 
     def word(self, key: str, default: object = _REQUIRED, known: Collection[str] = ()) -> str:
         """A string; one of `known`, if any are given."""

@@ -17,7 +17,8 @@ class Source:
     """A tensor of the trace: stored, made by an operator, or a slice of either, or of several (`above`).
 
     `columns`: elements of a row, if a slice has to be gathered. `readers`: how many operators read it so far.
-    `kept`: it is an entry of the KV cache when the run ends.
+    `kept`: it is an entry of the KV cache when the run ends. `index`: integers that the model is given, or what a host
+    makes of those and of constants: positions, masks.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Source:
     label: str = ""
     readers: int = 0
     kept: bool = False
+    index: bool = False
     slices: dict[Hashable, "Source"] = field(factory=dict)
 
     @property
@@ -116,8 +118,8 @@ class Data:
 
     @property
     def is_given(self) -> bool:
-        """Whether it descends from inputs alone: no operator, no parameter, no cache."""
-        return all(part.role is Role.INPUT for part in self.parts)
+        """Whether it descends from ids and constants alone."""
+        return all(part.index for part in self.parts)
 
     @property
     def op(self) -> Op | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lsim.errors import InputError
 from lsim.extract.config import Config
@@ -13,19 +13,16 @@ from lsim.extract.record import need_torch
 from lsim.extract.request import Request
 from lsim.trace.zoo.step import Step
 
-if TYPE_CHECKING:
-    import torch
-
 LIBRARIES = ("transformers", "diffusers")
 
 
-def model_of(name: str, config: Config) -> torch.nn.Module:
+def model_of(name: str, config: Config) -> Any:
     """The model of a class with a configuration. Numbers are bfloat16: experts have no other kernel without numbers."""
     torch = need_torch()
     made = _class(name)
     try:
         with torch.device("meta"):
-            model: torch.nn.Module = _made(made, dict(config.fields))
+            model = _made(made, dict(config.fields))
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{name} does not take this configuration: {error}", file=config.file) from None
     return model.to(torch.bfloat16).eval()
@@ -112,7 +109,9 @@ def _translated(torch: Any, model: Any, request: Request) -> Mapping[str, Any]:
     """What the encoder reads and what the decoder has so far; in a decode step only the latter, and the caches."""
     step, config = request.step(), model.config
     if model.main_input_name == "input_features":
-        source = {"input_features": _zeros(torch, step.batch, config.num_mel_bins, 2 * config.max_source_positions)}
+        source = {
+            "input_features": _zeros(torch, step.batch, config.num_mel_bins, 2 * config.max_source_positions)
+        }
     else:
         source = {"input_ids": _ids(torch, step.batch, request.encoded(type(model).__name__))}
     said = {"decoder_input_ids": _ids(torch, step.batch, step.tokens), "use_cache": True}

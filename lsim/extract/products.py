@@ -6,7 +6,7 @@ from lsim.errors import TraceError
 from lsim.extract.graph import Data, Op, Source
 from lsim.extract.recording import Call, Ref
 from lsim.extract.state import State
-from lsim.trace.ir import Kind, Role
+from lsim.trace.ir import Kind
 from lsim.trace.zoo.experts import Experts
 
 
@@ -67,9 +67,7 @@ def convolved(s: State, call: Call) -> None:
     rows, depth = kernel.shape[0], prod(kernel.shape[1:])
     columns = out.elements // rows
     x = s.data(ref)
-    if x.elements != depth * columns and x.is_given:
-        x = Data((Source(f"{x.parts[0].name}.im2col", depth * columns, Role.INPUT),))
-    elif x.elements != depth * columns:
+    if x.elements != depth * columns:
         channels = ref.shape[1]
         taps = (1, depth * columns // channels, channels)
         x = Data(tuple(s.emit(Kind.EMBEDDING, [s.operand(x)], taps, "im2col").outputs))

@@ -21,7 +21,9 @@ def need_torch() -> Any:
     try:
         import torch
     except ImportError:
-        raise InputError("PyTorch is needed to trace a module: pip install 'lsim[torch]'", place="torch") from None
+        raise InputError(
+            "PyTorch is needed to trace a module: pip install 'lsim[torch]'", place="torch"
+        ) from None
     return torch
 
 
@@ -31,7 +33,13 @@ def record(module: torch.nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, 
     meta = _on_meta(torch, module)
     args, kwargs = _tree(torch, args), _tree(torch, dict(kwargs))
     recorder = _recorder(torch, meta, (args, kwargs))
-    with torch.no_grad(), _modules(torch, meta, recorder), _slow_paths(torch), recorder:
+    with (
+        torch.no_grad(),
+        _modules(torch, meta, recorder),
+        _slow_paths(torch),
+        _attentions(torch, recorder),
+        recorder,
+    ):
         try:
             result = meta(*args, **kwargs)
         except (NotImplementedError, RuntimeError) as error:
@@ -75,6 +83,25 @@ def _slow_paths(torch: Any) -> Iterator[None]:
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(enabled)
+
+
+def _attentions(torch: Any, recorder: Any) -> Any:
+    """A function mode that tells the recorder of calls of PyTorch's attention that are causal by themselves."""
+    from torch.overrides import TorchFunctionMode
+
+    class Attentions(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            kwargs = kwargs or {}
+            attends = func is torch.nn.functional.scaled_dot_product_attention
+            if not attends or not (kwargs.get("is_causal") or args[5:6] == (True,)):
+                return func(*args, **kwargs)
+            recorder.enter((recorder.inside[-1].module, True, 0))
+            try:
+                return func(*args, **kwargs)
+            finally:
+                recorder.leave()
+
+    return Attentions()
 
 
 @contextmanager
@@ -141,7 +168,9 @@ class _Notes:
     def enter(self, place: tuple[str, bool | None, int]) -> None:
         name, causal, window = place
         last = self.inside[-1]
-        self.inside.append(Place(name, last.causal, last.window) if causal is None else Place(name, causal, window))
+        self.inside.append(
+            Place(name, last.causal, last.window) if causal is None else Place(name, causal, window)
+        )
 
     def leave(self) -> None:
         self.inside.pop()
@@ -183,7 +212,9 @@ class _Notes:
         return value
 
     def recording(self, model: str, result: Any) -> Recording:
-        values = result.values() if isinstance(result, Mapping) else result if isinstance(result, tuple) else ()
+        values = (
+            result.values() if isinstance(result, Mapping) else result if isinstance(result, tuple) else ()
+        )
         cached = [tensor for value in values for tensor in _cached(self.torch, value)]
         kept = tuple(self.ref(tensor) for tensor in cached)
         results = tuple(self.ref(tensor) for tensor in _tensors(self.torch, result))

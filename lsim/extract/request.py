@@ -43,7 +43,9 @@ class Request:
     def step(self) -> Step:
         """The run of a decoder."""
         if self.phase is Phase.PREFILL:
-            _refuse(self.context, "--context", "a prefill sees its own tokens only: say how many with --tokens")
+            _refuse(
+                self.context, "--context", "a prefill sees its own tokens only: say how many with --tokens"
+            )
             return Step(_asked(self.tokens, "--tokens", "a prompt needs its number of tokens"), 0, self.batch)
         if self.tokens not in (None, 1):
             raise InputError("a decode step has one new token", place="--tokens")

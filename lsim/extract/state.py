@@ -17,7 +17,7 @@ class State:
     """`known`: number of a tensor → what it is; constants are not in it. `opaque`: unknown operators that were kept.
 
     `made`: what is prepared outside the machine, by value; `values` and `numbers` say which values are equal.
-    `chosen`: experts that a router gives each token. `module` and `last`: the module of the present call, and the last dimension of its result.
+    `masks`: masked softmaxes that no module calls causal. `chosen`: experts that a router gives each token. `module` and `last`: the module of the present call, and the last dimension of its result.
     """
 
     routing: str
@@ -29,6 +29,7 @@ class State:
     made: dict[int, Data] = field(factory=dict)
     values: dict[int, int] = field(factory=dict)
     numbers: dict[object, int] = field(factory=dict)
+    masks: int = 0
     module: str = ""
     chosen: int = 1
     last: int = 1
@@ -49,10 +50,11 @@ class State:
             self.known[ref.number] = data
 
     def prepared(self, ref: Ref) -> Data:
-        """A tensor that depends on inputs or on nothing, and on no parameter: it is made outside the machine, once."""
+        """A tensor that depends on ids or on nothing: it is made outside the machine, once."""
         value = self.values.setdefault(ref.number, -ref.number - 1)
         if value not in self.made:
             source = Source(f"prepared.{len(self.made)}", ref.elements, Role.INPUT, shape=ref.shape or (1,))
+            source.index = True
             self.made[value] = Data((source,))
         return self.made[value]
 
@@ -107,11 +109,13 @@ class State:
         if full is None:
             raise TraceError(f"{call.name}: no operand is as large as the result", place=call.place.module)
         op = self.emit(kind, operands, self.shape(full, out.elements))
-        op.product = kind is Kind.RESIDUAL and full.op is not None and full.op.product and op.sizes == _flat(full.op)
+        op.product = (
+            kind is Kind.RESIDUAL and full.op is not None and full.op.product and op.sizes == _flat(full.op)
+        )
         return Data(tuple(op.outputs), masked=any(data.masked for data in datas))
 
     def norm(self, call: Call, data: Data, rows: int, columns: int) -> Data:
-        op = self.emit(Kind.NORM, [self.operand(data)], (1, rows, columns))
+        op = self.emit(Kind.NORM, [self.operand(data)], (1, rows, columns), "norm")
         return Data(tuple(op.outputs))
 
     def softmax(self, call: Call, data: Data, ref: Ref) -> None:
@@ -125,6 +129,7 @@ class State:
         below = scores if scores is None or scores.kind is Kind.GEMM else _scores(scores)
         if below is not None and below.product:
             below.label = "qk"
+        self.masks += data.masked and not call.place.causal
         if data.masked and call.place.causal and len(ref.shape) > 1 and ref.shape[-2] == columns:
             window = call.place.window if call.place.window < columns else 0
             for one in (op, below):

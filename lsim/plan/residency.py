@@ -172,6 +172,7 @@ def full_operands(trace: Trace, operator: Operator) -> list[tuple[str, ...]]:
     if operator.kind is Kind.OPAQUE:
         return list(operator.operands)
     if operator.kind is Kind.EMBEDDING:
-        tables = operator.operands[1:] or operator.operands  # of several operands the first has the indices
-        return [o for o in tables if any(trace.tensors[t].role is not Role.INPUT for t in o)]
+        return list(
+            operator.operands[1:] or operator.operands
+        )  # of several operands the first has the indices
     return [o for o in operator.operands if sum(trace.tensors[t].elements for t in o) == operator.elements]

@@ -601,10 +601,11 @@ def _counted(trace: Trace, layout: Layout, unit: Unit) -> list[bool]:
     if operator.kind is Kind.OPAQUE:
         return [layout.from_hbm(operator.operands[0])]
     elements = operator.heads * operator.rows * operator.columns
-    counts = _is_table if operator.kind is Kind.EMBEDDING else _is_whole
-    indexed = operator.kind is Kind.EMBEDDING and len(operator.operands) > 1  # the first has the indices
-    operands = unit.outside[1:] if indexed else unit.outside
-    return [layout.from_hbm(operand) for operand in operands if counts(trace, operand, elements)]
+    if operator.kind is Kind.EMBEDDING:  # of several operands the first has the indices
+        counting = unit.outside[1:] if len(operator.operands) > 1 else unit.outside
+    else:
+        counting = [operand for operand in unit.outside if _is_whole(trace, operand, elements)]
+    return [layout.from_hbm(operand) for operand in counting]
 
 
 def _surplus(trace: Trace, operator: Operator) -> int:
@@ -613,11 +614,6 @@ def _surplus(trace: Trace, operator: Operator) -> int:
         return 0
     read = sum(trace.tensors[name].elements for operand in operator.operands for name in operand)
     return max(read - operator.heads * operator.rows * operator.columns, 0)
-
-
-def _is_table(trace: Trace, operand: Sequence[str], _: int) -> bool:
-    """Whether an operand of an embedding is no graph input, as its ids are."""
-    return any(trace.tensors[name].role is not Role.INPUT for name in operand)
 
 
 def _is_whole(trace: Trace, operand: Sequence[str], elements: int) -> bool:

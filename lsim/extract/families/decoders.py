@@ -86,7 +86,9 @@ def gpt2(name: str, config: Config, request: Request) -> Document:
     step = request.step()
     positions = config.size("n_positions", 1024)
     if step.cached + step.tokens > positions:
-        config.refuse("n_positions", f"{positions} positions are too few for {step.cached + step.tokens} tokens")
+        config.refuse(
+            "n_positions", f"{positions} positions are too few for {step.cached + step.tokens} tokens"
+        )
     config.divide("n_embd", "n_head")
     s = Sizes(
         layers=config.size("n_layer"),

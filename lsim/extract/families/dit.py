@@ -46,7 +46,11 @@ class Sizes:
 
 def dit(name: str, config: Config, request: Request) -> Document:
     request.image("DiT")
-    for key, value in (("norm_type", "ada_norm_zero"), ("norm_elementwise_affine", False), ("attention_bias", True)):
+    for key, value in (
+        ("norm_type", "ada_norm_zero"),
+        ("norm_elementwise_affine", False),
+        ("attention_bias", True),
+    ):
         config.must(key, value, "other norms and attentions than those of the published model")
     patches = config.divide("sample_size", "patch_size") ** 2
     heads, size = config.size("num_attention_heads", 16), config.size("attention_head_dim", 72)

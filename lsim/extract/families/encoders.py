@@ -8,7 +8,9 @@ from lsim.trace.ir import Role
 from lsim.trace.zoo.builder import Builder
 from lsim.trace.zoo.encoder import Sizes, post_norm_layers, pre_norm_layers
 
-_BERT = "J. Devlin et al., BERT: Pre-training of Deep Bidirectional Transformers, NAACL 2019, arXiv:1810.04805"
+_BERT = (
+    "J. Devlin et al., BERT: Pre-training of Deep Bidirectional Transformers, NAACL 2019, arXiv:1810.04805"
+)
 _VIT = "A. Dosovitskiy et al., An Image is Worth 16x16 Words, ICLR 2021, arXiv:2010.11929"
 _DEIT = "H. Touvron et al., Training data-efficient image transformers, ICML 2021, arXiv:2012.12877"
 
@@ -51,7 +53,11 @@ def bert(name: str, config: Config, request: Request) -> Document:
     words = _described("BERT", f"one sequence of {tokens} tokens", request.batch)
     b = Builder(name, words, (_BERT,), (_SEPARATE, "The embedding sums rows of three tables.", _GATHERED))
     ids = (b.tensor("token_ids", Role.INPUT, s.columns), b.tensor("segment_ids", Role.INPUT, s.columns))
-    tables = {"word": config.size("vocab_size"), "segment": config.size("type_vocab_size", 2), "position": positions}
+    tables = {
+        "word": config.size("vocab_size"),
+        "segment": config.size("type_vocab_size", 2),
+        "position": positions,
+    }
     names = [b.tensor(f"embed.{table}", Role.WEIGHT, rows, s.width) for table, rows in tables.items()]
     x = b.norm("embed.norm", b.embedding("embed", [ids, *names], s.stream), s.stream)
     x = post_norm_layers(b, x, s)
@@ -113,7 +119,12 @@ def deit(name: str, config: Config, request: Request) -> Document:
 
 
 def _image_layers(
-    name: str, title: str, config: Config, request: Request, learned: tuple[str, ...], sources: tuple[str, ...]
+    name: str,
+    title: str,
+    config: Config,
+    request: Request,
+    learned: tuple[str, ...],
+    sources: tuple[str, ...],
 ) -> tuple[Builder, str, Sizes]:
     """Patch embedding, learned tokens, positions, layers, norm."""
     request.image(title)

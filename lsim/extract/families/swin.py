@@ -70,7 +70,11 @@ def _stages(config: Config, batch: int) -> list[Stage]:
     if len(depths) != len(heads):
         config.refuse("num_heads", f"has {len(heads)} stages, 'depths' has {len(depths)}")
     side, window = config.divide("image_size", "patch_size"), config.size("window_size", 7)
-    ratio, act, qkv_bias = config.number("mlp_ratio", 4.0), activation(config, "hidden_act", "gelu"), config.flag("qkv_bias", True)
+    ratio, act, qkv_bias = (
+        config.number("mlp_ratio", 4.0),
+        activation(config, "hidden_act", "gelu"),
+        config.flag("qkv_bias", True),
+    )
     stages = []
     for at, (count, number) in enumerate(zip(depths, heads, strict=True)):
         width = config.size("embed_dim") * 2**at

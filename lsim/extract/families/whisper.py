@@ -16,10 +16,7 @@ from lsim.trace.zoo.step import Step
 TAPS = 3  # of each of the two convolutions; the second has stride 2
 
 _SOURCE = "A. Radford et al., Robust Speech Recognition, ICML 2023, arXiv:2212.04356"
-_CONVOLUTIONS = (
-    "Convolutions are GEMMs over the elements under their kernels (im2col): the first one's are prepared outside the "
-    "machine, those of the second are gathered."
-)
+_CONVOLUTIONS = "Convolutions are GEMMs over the elements under their kernels, which are gathered (im2col)."
 
 
 def whisper(name: str, config: Config, request: Request) -> Document:
@@ -29,7 +26,9 @@ def whisper(name: str, config: Config, request: Request) -> Document:
     step, source = request.step(), config.size("max_source_positions", 1500)
     positions = config.size("max_target_positions", 448)
     if step.cached + step.tokens > positions:
-        config.refuse("max_target_positions", f"{positions} are too few for {step.cached + step.tokens} tokens")
+        config.refuse(
+            "max_target_positions", f"{positions} are too few for {step.cached + step.tokens} tokens"
+        )
     b = Builder(name, f"Whisper, {step.words}", (_SOURCE,), (*CONVENTIONS, _CONVOLUTIONS))
     encoded = _encoder(b, config, Step(source, 0, step.batch)) if step.is_prefill else ""
     s = _layers(config, "decoder", source)
@@ -66,8 +65,9 @@ def _encoder(b: Builder, config: Config, step: Step) -> str:
     """Two convolutions, positions, layers, norm; the spectrogram has two frames for each token."""
     s, mels = _layers(config, "encoder"), config.size("num_mel_bins", 80)
     frames, stream = 2 * step.columns, (s.width, step.columns)
-    sound = b.tensor("spectrogram", Role.INPUT, TAPS * mels, frames)
-    x = b.linear("conv1", sound, (s.width, TAPS * mels), frames)
+    sound = b.tensor("spectrogram", Role.INPUT, mels, frames)
+    x = b.embedding("conv1.im2col", [sound], (mels, TAPS * frames), label="im2col")
+    x = b.linear("conv1", x, (s.width, TAPS * mels), frames)
     x = b.activation(f"conv1.{s.act}", x, (s.width, frames))
     x = b.embedding("conv2.im2col", [x], (s.width, TAPS * step.columns), label="im2col")
     x = b.activation(f"conv2.{s.act}", b.linear("conv2", x, (s.width, TAPS * s.width), step.columns), stream)

@@ -128,7 +128,9 @@ class Builder:
         made = f"{name}.qk.out"
         self.gemm(f"{name}.qk", [q, k], qk, {made: scores}, masked=masked)
         if a.bias:
-            made = self._vector(Kind.RESIDUAL, f"{name}.bias", [made, a.bias], scores, scores, label="position")
+            made = self._vector(
+                Kind.RESIDUAL, f"{name}.bias", [made, a.bias], scores, scores, label="position"
+            )
         s = self._vector(Kind.SOFTMAX, f"{name}.softmax", [made], scores, scores, masked=masked)
         mixed = (a.heads * a.group * a.size, a.queries)
         self.gemm(f"{name}.sv", [s, v], sv, {out: mixed}, masked=masked)
@@ -142,7 +144,9 @@ class Builder:
         operands = [x]
         if learned:
             operands += [self.tensor(f"{name}.weight", Role.WEIGHT, features), *self._bias(name, features)]
-        return self._vector(Kind.NORM, name, operands, (1, tokens, features), shape, label=label or self.norms)
+        return self._vector(
+            Kind.NORM, name, operands, (1, tokens, features), shape, label=label or self.norms
+        )
 
     def embedding(
         self, name: str, operands: Sequence[Operand], shape: tuple[int, int], label: str = ""
@@ -183,7 +187,12 @@ class Builder:
         return self._vector(Kind.MULTIPLY, name, [one, other], (1, *shape), shape)
 
     def multiply_to(
-        self, name: str, one: Operand, other: Operand, shape: tuple[int, int], parts: Mapping[str, tuple[int, ...]]
+        self,
+        name: str,
+        one: Operand,
+        other: Operand,
+        shape: tuple[int, int],
+        parts: Mapping[str, tuple[int, ...]],
     ) -> None:
         """A product that is written to several tensors."""
         made = (_names(one), _names(other))

@@ -1,0 +1,25 @@
+"""Operators of PyTorch without a rule: refused by name, or kept as data movement."""
+
+from math import gcd
+
+from lsim.errors import TraceError
+from lsim.extract.graph import Data
+from lsim.extract.recording import Call
+from lsim.extract.state import State
+from lsim.trace.ir import Kind
+
+
+def unknown(s: State, call: Call) -> None:
+    """An operator without a rule: refused, or kept as data movement."""
+    if not s.allow_unknown:
+        problem = (
+            f"{call.name}: an operator that lsim does not know; --allow-unknown keeps it as data movement"
+        )
+        raise TraceError(problem, place=call.place.module)
+    operands = [s.operand(data) for data in map(s.get, call.refs) if data]
+    for out in call.outputs:
+        columns = gcd(out.elements, *(part.elements for operand in operands for part in operand))
+        sizes = (1, out.elements // columns, columns)
+        op = s.emit(Kind.EMBEDDING, operands[:8], sizes, f"unknown {call.name}")
+        s.set(out, Data(tuple(op.outputs)))
+    s.opaque.append(call.name)
