@@ -40,13 +40,14 @@ def _made(made: Any, fields: dict[str, Any]) -> Any:
 
 def _class(name: str) -> Any:
     """A model class by name."""
-    libraries = [library for library in map(_library, LIBRARIES) if library is not None]
-    if not libraries:
-        raise InputError("Transformers is needed to make a model: pip install 'lsim[torch]'", place="--hf")
-    for library in libraries:
+    libraries = []
+    for library in filter(None, map(_library, LIBRARIES)):
+        libraries.append(library)
         found = getattr(library, name, None)
         if isinstance(found, type) and hasattr(found, "forward"):
             return found
+    if not libraries:
+        raise InputError("Transformers is needed to make a model: pip install 'lsim[torch]'", place="--hf")
     known = [word for word in dir(libraries[0]) if "For" in word or word.endswith("Model")]
     from lsim.errors import closest
 

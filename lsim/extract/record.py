@@ -44,7 +44,7 @@ def record(module: torch.nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, 
             result = meta(*args, **kwargs)
         except (NotImplementedError, RuntimeError) as error:
             raise TraceError(_why(error), place=recorder.where) from None
-    recording: Recording = recorder.recording(type(module).__name__, result)
+    recording: Recording = recorder.recording(module, result)
     return recording
 
 
@@ -211,23 +211,25 @@ class _Notes:
             return tuple(self._argument(one) for one in value)
         return value
 
-    def recording(self, model: str, result: Any) -> Recording:
+    def recording(self, module: torch.nn.Module, result: Any) -> Recording:
         values = (
             result.values() if isinstance(result, Mapping) else result if isinstance(result, tuple) else ()
         )
         cached = [tensor for value in values for tensor in _cached(self.torch, value)]
         kept = tuple(self.ref(tensor) for tensor in cached)
         results = tuple(self.ref(tensor) for tensor in _tensors(self.torch, result))
-        return Recording(model, _versions(self.torch), tuple(self.calls), self.stored, kept, results)
+        made_by = _versions(self.torch, module)
+        return Recording(type(module).__name__, made_by, tuple(self.calls), self.stored, kept, results)
 
 
-def _versions(torch: Any) -> str:
-    """PyTorch, and Transformers if the model comes from there."""
-    import sys
+def _versions(torch: Any, module: torch.nn.Module) -> str:
+    """PyTorch, and the library that the model comes from, if it says its version."""
+    from sys import modules
 
-    known = [sys.modules.get(name) for name in ("transformers", "diffusers")]
-    others = [f", {module.__name__} {module.__version__}" for module in known if module is not None]
-    return f"PyTorch {torch.__version__.partition('+')[0]}{''.join(others)}"
+    name = type(module).__module__.partition(".")[0]
+    version = getattr(modules.get(name), "__version__", None)
+    others = f", {name} {version}" if version and name != "torch" else ""
+    return f"PyTorch {torch.__version__.partition('+')[0]}{others}"
 
 
 def _tensors(torch: Any, value: Any) -> list[Any]:
