@@ -217,7 +217,8 @@ def _row(operator: Operator, count: int, total: int) -> tuple[str, ...]:
     from lsim.results.grouping import layerless
 
     name = operator.name if count == 1 else f"  {layerless(operator.name)}"
-    kind = f"{operator.kind.value}{', causal' if operator.causal else ''}"
+    window = f", window {operator.window:,}" if operator.window else ""
+    kind = f"{operator.kind.value}{', causal' if operator.causal else ''}{window}"
     sizes = (operator.heads, operator.rows, operator.depth, operator.columns)
     share = f"{100 * operator.macs * count / total:.1f} %" if operator.macs else ""
     return (

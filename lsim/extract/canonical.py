@@ -1,5 +1,6 @@
 """From a recording to a trace: each call is given to its rule, and what the rules have made is written down."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from attrs import define, field
@@ -19,6 +20,7 @@ _CONVENTIONS = (
     "Attention is causal where its module says so; the sizes are those of the dense product.",
     "What depends on ids and constants alone, positions and masks, is made outside the machine.",
 )
+_UNNAMED = re.compile(r"[^A-Za-z0-9_.:/+-]")  # what no name of a trace may have
 _OWN_NAME = ("linear", "convolution", "norm", "gather")  # operators that are all that their module does
 
 
@@ -38,7 +40,7 @@ def trace_of(
     _replay(recording, state)
     _keep(recording, state)
     notes = [*_CONVENTIONS, *_notes(state, weights)]
-    statements = tuple(_Writer(state.graph.ops).statements())
+    statements = tuple(_Writer(state.graph.ops, state.wanted).statements())
     source = f"{recording.model}, recorded with {recording.made_by}"
     return build(Document(name, description, (source,), tuple(notes), statements))
 
@@ -64,8 +66,10 @@ def _keep(recording: Recording, state: State) -> None:
             _mark(part)
     for ref in recording.results:
         data = state.get(ref)
-        if data is not None and not data.is_given:
-            state.operand(data)
+        for part in state.operand(data) if data is not None and not data.is_given else ():
+            if part.above:
+                part.readers += 1
+                state.wanted.append(part)
 
 
 def _mark(part: Source) -> None:
@@ -95,6 +99,7 @@ class _Writer:
     """Writes statements; slices that no operator writes itself are gathered before they are first read."""
 
     ops: list[Op]
+    wanted: list[Source]
     names: dict[str, int] = field(factory=dict)
     written: dict[Source, str] = field(factory=dict)
 
@@ -103,6 +108,8 @@ class _Writer:
             op.outputs = [leaf for out in op.outputs for leaf in _leaves(out)]
         for op in self.ops:
             yield from self._operator(op)
+        for part in self.wanted:
+            yield from self._needed(part)
 
     def _operator(self, op: Op) -> Iterator[Statement]:
         for source in (part for operand in op.operands for part in operand):
@@ -124,7 +131,9 @@ class _Writer:
         yield from self._operator(op)
 
     def _statement(self, op: Op) -> Statement:
-        name = self._unique(op.module if op.label in _OWN_NAME else f"{op.module}.{op.label or op.kind}")
+        name = self._unique(
+            op.module if op.label in _OWN_NAME else f"{op.module}.{(op.label or op.kind).split()[0]}"
+        )
         heads, rows, depth, columns = op.sizes
         for at, out in enumerate(op.outputs):
             self.written[out] = f"{name}.out" if len(op.outputs) == 1 else f"{name}.out{at}"
@@ -150,6 +159,7 @@ class _Writer:
         return Tensor(self.written[out], shape, Role.KV if out.kept else Role.ACTIVATION)
 
     def _unique(self, name: str) -> str:
+        name = _UNNAMED.sub("_", name)
         self.names[name] = self.names.get(name, 0) + 1
         return name if self.names[name] == 1 else f"{name}.{self.names[name]}"
 

@@ -23,8 +23,9 @@ def model_of(name: str, config: Config) -> Any:
     try:
         with torch.device("meta"):
             model = _made(made, dict(config.fields))
-    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{name} does not take this configuration: {error}", file=config.file) from None
+    except Exception as error:  # whatever a library says of a configuration that it does not like
+        said = " ".join(str(error).split())
+        raise InputError(f"{name} does not take this configuration: {said}", file=config.file) from None
     return model.to(torch.bfloat16).eval()
 
 

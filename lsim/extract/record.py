@@ -42,15 +42,18 @@ def record(module: torch.nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, 
     ):
         try:
             result = meta(*args, **kwargs)
-        except (NotImplementedError, RuntimeError) as error:
-            raise TraceError(_why(error), place=recorder.where) from None
+        except Exception as error:  # a module may fail as it likes
+            raise TraceError(_why(error), place=recorder.where) from error
     recording: Recording = recorder.recording(module, result)
     return recording
 
 
 def _why(error: Exception) -> str:
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return f"cannot be recorded without numbers ({text}): a step that depends on values, or has no shape rule"
+    text = str(error).splitlines()[0] if str(error) else ""
+    why = "; a step that depends on numbers, or has no rule for shapes, cannot be"
+    return (
+        f"cannot be recorded: {type(error).__name__}: {text}{why if isinstance(error, RuntimeError) else ''}"
+    )
 
 
 def _on_meta(torch: Any, module: torch.nn.Module) -> torch.nn.Module:

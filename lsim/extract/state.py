@@ -17,7 +17,7 @@ class State:
     """`known`: number of a tensor → what it is; constants are not in it. `opaque`: unknown operators that were kept.
 
     `made`: what is prepared outside the machine, by value; `values` and `numbers` say which values are equal.
-    `masks`: masked softmaxes that no module calls causal. `chosen`: experts that a router gives each token. `module` and `last`: the module of the present call, and the last dimension of its result.
+    `wanted`: slices that the model returns. `masks`: masked softmaxes that no module calls causal. `chosen`: experts that a router gives each token. `module` and `last`: the module of the present call, and the last dimension of its result.
     """
 
     routing: str
@@ -30,6 +30,7 @@ class State:
     values: dict[int, int] = field(factory=dict)
     numbers: dict[object, int] = field(factory=dict)
     masks: int = 0
+    wanted: list[Source] = field(factory=list)
     module: str = ""
     chosen: int = 1
     last: int = 1

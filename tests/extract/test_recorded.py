@@ -60,9 +60,11 @@ def test_is_every_parameter_read(name):
 
 
 def test_do_unread_parameters_stand_in_the_conventions():
-    trace = recorded("whisper-decode")  # its encoder does not run
+    trace = recorded("whisper-decode")  # its encoder does not run, and cross attention reads the cache
+    attention, norms, linears, cross = 7, 4, 4, 3
+    unread = 4 + 1 + 2 * (attention + norms + linears) + 2 + 3 * cross
     assert any(
-        line.startswith("Parameters that no operator reads: 43 (model.encoder.conv1.weight")
+        line.startswith(f"Parameters that no operator reads: {unread} (model.encoder.conv1.weight")
         for line in trace.conventions
     )
 
@@ -271,7 +273,7 @@ def test_is_an_unknown_operator_kept_if_asked_and_told():
 
 def test_is_a_step_that_depends_on_values_refused():
     module = Called(lambda w, x: x @ w if bool((x @ w).sum() > 0) else x, 32, 32)
-    with pytest.raises(TraceError, match="cannot be recorded without numbers"):
+    with pytest.raises(TraceError, match=r"cannot be recorded: .* depends on numbers"):
         lsim.trace_module(module, torch.zeros(1, 6, 32))
 
 

@@ -1,0 +1,155 @@
+"""`lsim trace from-config` and `from-torch`: what they write, and what they refuse."""
+
+import json
+import sys
+
+import pytest
+from click.testing import CliRunner
+from extract.models import CASES
+
+import lsim
+from lsim.cli import cli
+from lsim.errors import InputError
+
+TARGET = """
+import torch
+def tiny():
+    return torch.nn.Linear(8, 4), torch.zeros(3, 8)
+def by_keyword():
+    return torch.nn.Linear(8, 4), {"input": torch.zeros(3, 8)}
+def wrong():
+    return 7
+"""
+
+
+def call(*arguments, code=0):
+    done = CliRunner().invoke(cli, ["trace", *map(str, arguments)])
+    assert done.exit_code == code, done.output
+    return done.stdout if code == 0 else done.stderr
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(CASES["llama"].fields))
+    return path
+
+
+def test_is_a_file_written_that_loads_and_runs(tmp_path, config):
+    out = tmp_path / "mine.jsonl"
+    told = call("from-config", config, "--tokens", 16, "-o", out)
+    trace = lsim.load_trace(out)
+    assert trace.name == "llama-prefill-16"
+    assert f"{trace.macs:,} MACs in 39 operators, 86,336 parameters" in told
+    assert lsim.simulate(trace, lsim.load_arch("lt-b-4bit")).ticks > 0
+
+
+def test_is_it_the_same_file_each_time(tmp_path, config):
+    files = [tmp_path / "one.jsonl", tmp_path / "other.jsonl"]
+    for file in files:
+        call(
+            "from-config",
+            config,
+            "--phase",
+            "decode",
+            "--context",
+            16,
+            "--batch",
+            2,
+            "--name",
+            "mine",
+            "-o",
+            file,
+        )
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert lsim.load_trace(files[0]).name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "--tokens: is missing"),
+        (("--tokens", "0"), "--tokens"),
+        (("--phase", "generate"), "--phase"),
+        (("--tokens", "4", "--context", "9"), "--context: a prefill sees its own tokens only"),
+    ],
+)
+def test_is_nothing_written_when_something_is_refused(tmp_path, config, options, message):
+    out = tmp_path / "mine.jsonl"
+    assert message in call("from-config", config, *options, "-o", out, code=2)
+    assert list(tmp_path.iterdir()) == [config]
+
+
+def test_is_an_unknown_family_told_those_that_are_known(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text('{"model_type": "rwkv"}')
+    told = call("from-config", path, "--tokens", 4, "-o", tmp_path / "x.jsonl", code=2)
+    assert f"{path}: model_type: 'rwkv' is not known" in told
+    assert "llama, mistral, mixtral, qwen2, swin, t5, vit, whisper" in told
+
+
+def test_does_it_say_what_to_install_where_there_is_no_pytorch(tmp_path, config, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for arguments in (("--hf", "LlamaForCausalLM", "--config", config, "--tokens", 4), ("m:f",)):
+        told = call("from-torch", *arguments, "-o", tmp_path / "x.jsonl", code=2)
+        assert told == "lsim: torch: PyTorch is needed to trace a module: pip install 'lsim[torch]'\n"
+    with pytest.raises(InputError, match=r"pip install 'lsim\[torch\]'"):
+        lsim.trace_module(None)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("m:f", "--hf", "X"), ("--hf", "X"), ("m:f", "--config", "c.json")]
+)
+def test_is_it_one_of_two_ways(tmp_path, arguments):
+    told = call("from-torch", *arguments, "-o", tmp_path / "x.jsonl", code=2)
+    assert "takes MODULE:CALLABLE, or --hf CLASS with --config CONFIG.JSON" in told
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    (tmp_path / "own_models.py").write_text(TARGET)
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    sys.modules.pop("own_models", None)
+
+
+@pytest.mark.parametrize("function", ["tiny", "by_keyword"])
+def test_is_a_function_of_the_users_own_recorded(folder, function):
+    call("from-torch", f"own_models:{function}", "-o", "own.jsonl")
+    trace = lsim.load_trace(folder / "own.jsonl")
+    assert [(o.rows, o.depth, o.columns) for o in trace.operators] == [(4, 8, 3)]
+    assert trace.parameters == 36
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "message"),
+    [
+        ("own_models", (), "own_models: is MODULE:CALLABLE"),
+        ("own_modles:tiny", (), "own_modles:tiny: cannot be imported"),
+        ("own_models:tinny", (), "module 'own_models' has no function 'tinny'"),
+        ("own_models:wrong", (), "returns int, not a torch.nn.Module"),
+        ("own_models:tiny", ("--tokens", 4), "--tokens: own_models:tiny says itself what its inputs are"),
+    ],
+)
+def test_is_a_function_refused_that_is_none(folder, target, options, message):
+    assert message in call("from-torch", target, *options, "-o", "own.jsonl", code=2)
+    assert not (folder / "own.jsonl").exists()
+
+
+def test_is_a_model_class_recorded(tmp_path, config):
+    pytest.importorskip("transformers")
+    call(
+        "from-torch",
+        "--hf",
+        "LlamaForCausalLM",
+        "--config",
+        config,
+        "--tokens",
+        16,
+        "-o",
+        tmp_path / "x.jsonl",
+    )
+    trace = lsim.load_trace(tmp_path / "x.jsonl")
+    assert trace.name == "llamaforcausallm-prefill-16"
+    assert trace.parameters == 86_336
