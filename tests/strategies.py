@@ -157,6 +157,22 @@ def _positions(m: _Model, name: str, choice: int) -> None:
     m.step(name, m.features)
 
 
+def _repeated(m: _Model, name: str, choice: int) -> None:
+    """A sum or a product with a smaller operand, a weight or an activation, which repeats."""
+    kind = (Kind.RESIDUAL, Kind.MULTIPLY)[choice % 2]
+    if choice % 3:
+        small = m.tensor(f"{name}.w", m.features, role=Role.WEIGHT)
+    else:
+        small = m.tensor(f"{name}.s", m.features)
+        gain = m.tensor(f"{name}.g", m.features, m.features, role=Role.WEIGHT)
+        first = m.tensor(f"{name}.i", m.features, role=Role.INPUT)
+        m.operators.append(
+            Operator(small + ".op", Kind.GEMM, ((gain,), (first,)), (small,), 1, m.features, m.features, 1)
+        )
+    m.add(kind, [(m.x,), (small,)], name, (1, m.features, 0, m.tokens), Role.ACTIVATION)
+    m.step(name, m.features)
+
+
 def _embedding(m: _Model, tables: int) -> None:
     """The tokens' rows of one table or two, summed."""
     m.tensor("ids", m.tokens, role=Role.INPUT)
@@ -175,6 +191,7 @@ STEPS = (
     _joined,
     _positions,
     _opaque,
+    _repeated,
 )
 
 

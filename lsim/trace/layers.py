@@ -30,4 +30,4 @@ def stretches(trace: Trace) -> list[Stretch]:
 def _signature(trace: Trace, operator: Operator) -> Hashable:
     sizes = (operator.heads, operator.rows, operator.depth, operator.columns)
     roles = tuple(trace.tensors[name].role for name in operator.reads)
-    return _NUMBER.sub("", operator.name), operator.kind, sizes, operator.causal, roles
+    return _NUMBER.sub("", operator.name), operator.kind, sizes, operator.causal, operator.window, roles

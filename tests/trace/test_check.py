@@ -124,10 +124,25 @@ def test_is_a_table_without_whole_rows_refused():
         (op("o", "residual", (1, 4, 0, 3), "x"), "residual takes 2 to 8 operands, not 1"),
         (op("o", "gemm", (1, 4, 1, 3), "x"), "gemm takes 2 to 3 operands, not 1"),
         (op("o", "activation", (1, 4, 0, 3), "x", causal=True), "activation cannot be causal"),
+        (op("o", "softmax", (1, 4, 0, 3), "x", window=2), "only a causal operator has a window"),
     ],
 )
 def test_is_an_operator_held_to_its_kind(operator, problem):
     assert error(X, operator) == f"line 3: o: {problem}"
+
+
+def test_may_an_operand_of_a_sum_be_smaller_and_repeat():
+    bias = {**W, "tensor": "b", "shape": [4]}
+    trace = loads(text(X, bias, op("o", "residual", (1, 4, 0, 3), "x", "b")))
+    assert trace.operators[0].elements == 12
+
+
+@pytest.mark.parametrize(("first", "second"), [([5], [12]), ([12], [5]), ([4], [6])])
+def test_must_a_smaller_operand_fit_and_one_be_whole(first, second):
+    one, other = {**X, "tensor": "x", "shape": first}, {**X, "tensor": "y", "shape": second}
+    told = error(one, other, op("o", "multiply", (1, 4, 0, 3), "x", "y"))
+    assert told.startswith("line 4: o: operand ")
+    assert told.endswith("elements, not 1 x 4 x 3 = 12")
 
 
 def test_may_the_queries_of_a_group_be_stacked_along_the_rows():

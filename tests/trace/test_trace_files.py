@@ -108,7 +108,7 @@ def test_does_the_canonical_text_leave_out_defaults():
 def test_does_the_canonical_text_keep_every_field():
     q = '{"tensor": "q", "role": "input", "shape": [2, 3, 5]}'
     k = '{"tensor": "k", "role": "kv", "shape": [2, 5, 3]}'
-    sizes = '"heads": 2, "rows": 3, "depth": 5, "columns": 3, "causal": true'
+    sizes = '"heads": 2, "rows": 3, "depth": 5, "columns": 3, "causal": true, "window": 2'
     rest = '"operands": ["q", "k"], "outputs": {"a": [9], "b": [9]}, "kv": ["b"]'
     about = '{"lsim_trace": 1, "name": "t", "description": "é"}\n{"source": "s"}\n{"convention": "c"}'
     text = f'{about}\n{q}\n{k}\n{{"op": "qk", "kind": "gemm", "label": "l", {sizes}, {rest}}}\n'

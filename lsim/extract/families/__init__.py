@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from lsim.errors import InputError
 from lsim.extract.config import Config
 from lsim.extract.families import decoders, encoders
-from lsim.extract.families.dit import dit
+from lsim.extract.families.dit import dit, transformer2d
 from lsim.extract.families.swin import swin
 from lsim.extract.families.t5 import t5
 from lsim.extract.families.whisper import whisper
@@ -16,6 +16,7 @@ Family = Callable[[str, Config, Request], Document]
 
 FAMILIES: Mapping[str, Family] = {
     "DiTTransformer2DModel": dit,
+    "Transformer2DModel": transformer2d,
     "bert": encoders.bert,
     "deit": encoders.deit,
     "gpt2": decoders.gpt2,

@@ -27,6 +27,8 @@ _PARTS = ("shift1", "scale1", "gate1", "shift2", "scale2", "gate2")
 
 @frozen
 class Sizes:
+    """Layers, features of a token, heads, patches of each of `batch` images, classes, and the function between layers."""
+
     layers: int
     width: int
     heads: int
@@ -67,6 +69,15 @@ def dit(name: str, config: Config, request: Request) -> Document:
     x = _layers(b, b.linear("embed", latent, (s.width, channels * area), s.columns), s)
     _head(b, x, s, area * config.size("out_channels", channels))
     return b.document()
+
+
+def transformer2d(name: str, config: Config, request: Request) -> Document:
+    """The older class of diffusers: a DiT if its configuration says so, in fields that default to something else."""
+    config.word("norm_type", known=("ada_norm_zero",))
+    for key in ("norm_elementwise_affine", "attention_bias", "activation_fn", "sample_size", "num_layers"):
+        if key not in config.fields:
+            config.refuse(key, "is missing")
+    return dit(name, config, request)
 
 
 def _layers(b: Builder, first: str, s: Sizes) -> str:
