@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from attrs import define, field
 
+from lsim.errors import TraceError
 from lsim.extract.graph import Data, Op, Source
 from lsim.extract.opaque import unknown
 from lsim.extract.recording import Recording
@@ -54,6 +55,9 @@ def _replay(recording: Recording, state: State) -> None:
             for out in call.outputs:
                 state.set(out, None)
             continue
+        if call.into_view:
+            problem = f"{call.name}: writes into a view of another tensor, which is not followed"
+            raise TraceError(problem, place=call.place.module)
         state.last = call.outputs[0].shape[-1] if call.outputs and call.outputs[0].shape else 1
         RULES.get(call.base, unknown)(state, call)
 

@@ -13,8 +13,9 @@ from lsim.trace.ir import Kind
 # A function of each element alone.
 UNARY = (
     "gelu silu relu tanh sigmoid pow exp exp2 expm1 log log1p erf sqrt rsqrt reciprocal sin cos mish softplus elu leaky_relu "
-    "hardtanh hardswish hardsigmoid clamp clamp_min clamp_max square relu6 selu celu log_sigmoid"
+    "hardtanh hardswish hardsigmoid clamp clamp_min clamp_max abs square relu6 selu celu log_sigmoid"
 )
+_MOST_SUMMED = 8  # operands of one sum
 
 
 def unary(s: State, call: Call) -> None:
@@ -47,13 +48,15 @@ def reduced(s: State, call: Call) -> None:
         s.set(out, s.prepared(out))
     elif _over_rows(whole, call.arg(1)):
         s.set(out, Data(data.parts, data.fn, reduced=count))
-    elif call.base == "sum" and count <= 8 and whole.elements == data.elements:
-        parts = [data.parts[0].slice((call.base, i), out.elements, out.shape[-1]) for i in range(count)]
-        s.set(out, s.elementwise(Kind.RESIDUAL, call, [Data((one,)) for one in parts]))
+    elif call.base not in ("sum", "mean") or whole.elements != data.elements:
+        unknown(s, call)
+    elif call.base == "sum" and 1 < count <= _MOST_SUMMED and len(parts := s.operand(data)) == 1:
+        cut = [parts[0].slice((call.base, i), out.elements, out.shape[-1]) for i in range(count)]
+        s.set(out, s.elementwise(Kind.RESIDUAL, call, [Data((one,)) for one in cut]))
     else:
         s.set(out, s.pool(data, count, out.elements))
     for other in call.outputs[1:]:
-        s.set(other, s.data(out))
+        s.set(other, s.get(out))
 
 
 def _over_rows(whole: Ref, dims: object) -> bool:

@@ -41,11 +41,11 @@ def chosen(s: State, call: Call) -> None:
     """The largest of each row, and where they are: topk, sort, max; both are gathered together."""
     data = s.data(call.ref(0))
     ref, out = call.ref(0), call.outputs[0]
-    if data.is_given or data.elements != ref.elements:
+    if call.base == "sort" and _is_choice(data):
+        made = data
+    elif call.base == "sort" or data.is_given or data.elements != ref.elements:
         unknown(s, call)
         return
-    if out.elements == ref.elements:
-        made = data
     else:
         s.chosen = out.shape[-1]
         source = s.operand(data)[0]
@@ -57,8 +57,16 @@ def chosen(s: State, call: Call) -> None:
 def index_arithmetic(s: State, call: Call) -> None:
     """Indices made of indices: they still depend on what the first were chosen from."""
     known = [data for data in map(s.get, call.refs) if data]
+    if not all(data.is_given or _is_choice(data) for data in known):
+        unknown(s, call)
+        return
     for out in call.outputs:
         s.set(out, known[0])
+
+
+def _is_choice(data: Data) -> bool:
+    """Whether it is what a router has chosen."""
+    return data.is_plain and all(part.label == "top-k" for part in data.parts)
 
 
 def constant(s: State, call: Call) -> None:

@@ -205,7 +205,9 @@ class _Notes:
             values.append(kwargs.get(names[at], argument.default_value))
         outputs = tuple(self.ref(t) for t in _tensors(self.torch, result))
         made = tuple(self._argument(value) for value in values)
-        self.calls.append(Call(str(func), made, outputs, self.inside[-1]))
+        self.calls.append(
+            Call(str(func), made, outputs, self.inside[-1], _writes_view(self.torch, func, args))
+        )
 
     def _argument(self, value: Any) -> object:
         if isinstance(value, self.torch.Tensor):
@@ -223,6 +225,12 @@ class _Notes:
         results = tuple(self.ref(tensor) for tensor in _tensors(self.torch, result))
         made_by = _versions(self.torch, module)
         return Recording(type(module).__name__, made_by, tuple(self.calls), self.stored, kept, results)
+
+
+def _writes_view(torch: Any, func: Any, args: Any) -> bool:
+    """Whether a call changes elements of a tensor that shares them with another. Strides alone are no elements."""
+    in_place = func._schema.is_mutable and "as_strided" not in str(func)
+    return bool(in_place and args and isinstance(args[0], torch.Tensor) and args[0]._is_view())
 
 
 def _versions(torch: Any, module: torch.nn.Module) -> str:

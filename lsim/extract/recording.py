@@ -5,6 +5,7 @@ from math import prod
 
 from attrs import frozen
 
+from lsim.errors import TraceError
 from lsim.trace.ir import Role
 
 
@@ -32,12 +33,16 @@ class Place:
 
 @frozen
 class Call:
-    """One call of an operator of PyTorch. `args` are as given, with a `Ref` for each tensor; `defaults` fill them up."""
+    """One call of an operator of PyTorch. `args` are as given, with a `Ref` for each tensor, and defaults after them.
+
+    `into_view`: whether it writes into a tensor that is a view of another.
+    """
 
     name: str  # e.g. "aten.mm.default"
     args: tuple[object, ...]
     outputs: tuple[Ref, ...]
     place: Place
+    into_view: bool = False
 
     @property
     def base(self) -> str:
@@ -48,8 +53,12 @@ class Call:
         return self.args[at] if at < len(self.args) else default
 
     def ref(self, at: int) -> Ref:
-        value = self.args[at]
-        assert isinstance(value, Ref), (self.name, at)
+        """A tensor that the call must have at this place."""
+        value = self.arg(at)
+        if not isinstance(value, Ref):
+            raise TraceError(
+                f"{self.name}: a form in which argument {at} is no tensor", place=self.place.module
+            )
         return value
 
     @property

@@ -130,8 +130,10 @@ class State:
         below = scores if scores is None or scores.kind is Kind.GEMM else _scores(scores)
         if below is not None and below.product:
             below.label = "qk"
-        self.masks += data.masked and not call.place.causal
-        if data.masked and call.place.causal and len(ref.shape) > 1 and ref.shape[-2] == columns:
+        queries = ref.shape[-2] if len(ref.shape) > 1 else 1
+        causal = data.masked and call.place.causal and queries == columns
+        self.masks += data.masked and not causal and queries > 1
+        if causal:
             window = call.place.window if call.place.window < columns else 0
             for one in (op, below):
                 if one is not None:

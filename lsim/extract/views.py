@@ -10,7 +10,7 @@ from lsim.extract.state import State
 # Elements stay where they are, or change place all together.
 VIEWS = (
     "view _unsafe_view reshape permute transpose t unsqueeze squeeze expand expand_as clone contiguous _to_copy alias "
-    "detach roll flip lift_fresh view_as movedim repeat _reshape_alias flatten unflatten to positive neg abs "
+    "detach roll flip lift_fresh view_as movedim repeat _reshape_alias flatten unflatten to positive neg "
     "swapaxes swapdims dropout native_dropout as_strided_copy repeat_interleave conj real"
 )
 

@@ -256,6 +256,29 @@ def test_is_an_unknown_operator_refused_by_name_and_module():
         lsim.trace_module(module, torch.zeros(6, 32))
 
 
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (lambda w, x: (x @ w).cumsum(1), "aten.cumsum.default"),
+        (lambda w, x: (x @ w).sort(-1)[0], "aten.sort.default"),
+        (lambda w, x: (x @ w).amax(1), "aten.amax.default"),
+        (lambda w, x: (x @ w).softmax(1), "aten._softmax.default"),
+        (lambda w, x: torch.pow(2.0, x @ w), "aten.pow.Scalar: a form in which argument 0 is no tensor"),
+        (lambda w, x: torch.maximum(x @ w, x), "aten.maximum.default"),
+        (
+            lambda w, x: F.conv1d(x, w[:6, :1, None].expand(6, 1, 3), groups=6),
+            "aten.convolution.default: only",
+        ),
+        (lambda w, x: (x @ w)[:, 0].add_(1.0), "aten.add_.Tensor: writes into a view of another tensor"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_is_what_looks_like_something_known_refused_all_the_same(function, name):
+    with pytest.raises(TraceError) as error:
+        lsim.trace_module(Called(function, 32, 32), torch.zeros(1, 6, 32))
+    assert name in str(error.value)
+
+
 def test_is_an_unknown_operator_kept_if_asked_and_told():
     module = nn.Sequential(nn.Linear(32, 8), nn.GroupNorm(2, 8), nn.Linear(8, 4))
     trace = lsim.trace_module(module, torch.zeros(6, 32), allow_unknown=True)
