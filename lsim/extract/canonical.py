@@ -10,6 +10,7 @@ from lsim.extract.graph import Data, Op, Source
 from lsim.extract.opaque import unknown
 from lsim.extract.recording import Recording
 from lsim.extract.rules import RULES
+from lsim.extract.slices import covers, disjoint
 from lsim.extract.state import State
 from lsim.trace.check import build
 from lsim.trace.document import Document, Statement
@@ -171,7 +172,7 @@ class _Writer:
 def _leaves(source: Source) -> list[Source]:
     """What an operator writes: its slices, if those that are used make up all of it and nobody wants it whole."""
     used = [part for part in source.slices.values() if _is_used(part)]
-    if source.readers or source.kept or sum(part.elements for part in used) != source.elements:
+    if source.readers or source.kept or not covers(source, used):
         return [source]
     return [leaf for part in used for leaf in _leaves(part)]
 
@@ -181,7 +182,7 @@ def _is_stored(source: Source) -> bool:
     whole = source.parent
     if whole is None or source.op is not None or whole.readers or whole.above:
         return False
-    return sum(part.elements for part in whole.slices.values() if part.readers) <= whole.elements
+    return disjoint([place for place, part in whole.slices.items() if part.readers])
 
 
 def _is_used(source: Source) -> bool:

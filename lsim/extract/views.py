@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from lsim.extract.graph import Data, Source
 from lsim.extract.opaque import unknown
 from lsim.extract.recording import Call, Ref
+from lsim.extract.slices import covers
 from lsim.extract.state import State
 
 # Elements stay where they are, or change place all together.
@@ -61,8 +62,7 @@ def _whole(parts: Sequence[Source]) -> Source | None:
     """The tensor that has been cut into just these slices."""
     elements = sum(part.elements for part in parts)
     above = [whole for whole in parts[0].ancestors if whole.elements == elements]
-    cut = above and len(parts) == len(set(parts)) and all(above[0] in part.ancestors for part in parts)
-    return above[0] if cut else None
+    return above[0] if above and len(parts) == len(set(parts)) and covers(above[0], parts) else None
 
 
 def _repeated(s: State, ref: Ref, data: Data | None) -> tuple[Source, ...]:

@@ -17,6 +17,8 @@ def tiny():
     return torch.nn.Linear(8, 4), torch.zeros(3, 8)
 def by_keyword():
     return torch.nn.Linear(8, 4), {"input": torch.zeros(3, 8)}
+def unknown():
+    return torch.nn.Sequential(torch.nn.Linear(8, 4), torch.nn.GroupNorm(2, 4)), torch.zeros(3, 8)
 def wrong():
     return 7
 """
@@ -112,6 +114,13 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     sys.modules.pop("own_models", None)
+
+
+def test_does_show_tell_of_an_unknown_operator(folder):
+    told = call("from-torch", "own_models:unknown", "--allow-unknown", "-o", "own.jsonl")
+    note = "Unknown, and kept as data movement of its operands: aten.native_group_norm.default, 1 times."
+    assert f"note: {note}" in told
+    assert note in " ".join(call("show", folder / "own.jsonl").split())
 
 
 @pytest.mark.parametrize("function", ["tiny", "by_keyword"])

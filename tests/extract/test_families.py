@@ -69,6 +69,23 @@ def test_has_a_published_model_its_figures(fields, request_, gmacs, millions):
     assert trace.parameters / 1e6 == pytest.approx(millions, abs=0.05)
 
 
+GPT2_SMALL = {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "vocab_size": 50257}
+LLAMA_3_70B = {**LLAMA_2_70B, "vocab_size": 128256}
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "request_"),
+    [
+        ("llama-2-7b-prefill-2048", LLAMA_2_7B, prompt(2048)),
+        ("llama-2-7b-decode-2048", LLAMA_2_7B, token(2048)),
+        ("llama-3-70b-prefill-8192", LLAMA_3_70B, prompt(8192)),
+        ("gpt2-small", GPT2_SMALL, prompt(1024)),
+    ],
+)
+def test_is_a_trace_that_comes_with_lsim_what_its_configuration_builds(name, fields, request_):
+    assert outline(from_config(Config(fields), request_)) == outline(lsim.load_trace(name))
+
+
 # Transformers' own counts of parameters, for the configurations that the papers publish.
 @pytest.mark.parametrize(
     ("fields", "request_", "parameters"),

@@ -173,6 +173,14 @@ class Called(nn.Module):
         return self.function(self.weight, *inputs)
 
 
+def _joined(y, *ranges):
+    return torch.cat([y[..., begin:end] for begin, end in ranges], -1)
+
+
+def _summed(y, one, other):
+    return y[..., slice(*one)] + y[..., slice(*other)]
+
+
 def kinds(trace):
     return [operator.kind.value for operator in trace.operators]
 
@@ -225,6 +233,10 @@ def test_is_an_encoder_layer_of_pytorch_complete():
         (lambda w, x: (x @ w).mean(1), (32, 8), ["gemm", "gemm"]),
         (lambda w, x: (x @ w)[:, 2], (32, 8), ["gemm", "embedding"]),
         (lambda w, x: torch.cat(list((x @ w).split(2, -1))[::-1], -1), (32, 8), ["gemm"]),
+        (lambda w, x: _joined(x @ w, (0, 4), (4, 8)), (32, 8), ["gemm"]),
+        (lambda w, x: _joined(x @ w, (0, 4), (2, 6)), (32, 8), ["gemm", "embedding", "embedding"]),
+        (lambda w, x: _summed(x @ w, (0, 4), (4, 8)), (32, 8), ["gemm", "residual"]),
+        (lambda w, x: _summed(x @ w, (0, 4), (2, 6)), (32, 8), ["gemm", "embedding", "embedding", "residual"]),
         (lambda w, x: torch.cat([x @ w, x], -1).relu(), (32, 8), ["gemm", "activation"]),
         (lambda w, x: x + torch.arange(32.0, device=x.device) * 2 @ w, (32, 32), ["gemm", "residual"]),
     ],
