@@ -12,7 +12,8 @@ def gather(s: State, call: Call) -> None:
     table, out = s.get(call.ref(0)), call.outputs[0]
     chosen = [s.get(ref) for ref in list(call.refs)[1:]]
     if table is None or table.is_given:
-        s.set(out, s.prepared(out)) if table or any(chosen) else None
+        if table or any(chosen):
+            s.set(out, s.prepared(out))
         return
     if not any(chosen) and table.is_weight and out.elements == table.elements:
         s.set(out, table)  # all rows in order: positions of a whole sequence
@@ -38,7 +39,7 @@ def _takes_single(call: Call) -> bool:
 
 
 def chosen(s: State, call: Call) -> None:
-    """The largest of each row, and where they are: topk, sort, max; both are gathered together."""
+    """The largest of each row, and where they are: one gather of both. What a router has chosen may be sorted."""
     data = s.data(call.ref(0))
     ref, out = call.ref(0), call.outputs[0]
     if call.base == "sort" and _is_choice(data):

@@ -14,25 +14,30 @@ ACTIVATIONS = {"gelu", "silu", "relu", "tanh", "sigmoid"}
 
 @define
 class State:
-    """`known`: number of a tensor → what it is; constants are not in it. `opaque`: unknown operators that were kept.
+    """What is known at a call.
 
+    `routing`, `allow_unknown`: what the user wants. `graph`: the operators so far.
+    `known`: number of a tensor → what it is; constants are not in it.
+    `functions`: what has been written down of functions and pools, by what they are of, for whoever reads it next.
     `made`: what is prepared outside the machine, by value; `values` and `numbers` say which values are equal.
-    `wanted`: slices that the model returns. `masks`: masked softmaxes that no module calls causal. `chosen`: experts that a router gives each token. `module` and `last`: the module of the present call, and the last dimension of its result.
+    `opaque`: unknown operators that were kept. `wanted`: slices that the model returns.
+    `masks`: masked softmaxes that no module calls causal. `chosen`: experts that a router gives each token.
+    `module`, `last`: the module of the present call, and the last dimension of its result.
     """
 
     routing: str
     allow_unknown: bool
     graph: Graph = field(factory=Graph)
     known: dict[int, Data] = field(factory=dict)
-    opaque: list[str] = field(factory=list)
     functions: dict[tuple[object, ...], Source] = field(factory=dict)
     made: dict[int, Data] = field(factory=dict)
     values: dict[int, int] = field(factory=dict)
     numbers: dict[object, int] = field(factory=dict)
-    masks: int = 0
+    opaque: list[str] = field(factory=list)
     wanted: list[Source] = field(factory=list)
-    module: str = ""
+    masks: int = 0
     chosen: int = 1
+    module: str = ""
     last: int = 1
 
     # -- tensors
