@@ -25,7 +25,7 @@ def unary(s: State, call: Call) -> None:
     if data.is_given:
         s.set(out, s.prepared(out))
     else:
-        s.set(out, data if data.reduced > 1 else data.with_fn(call.base))
+        s.set(out, evolve(data, summed=False) if data.reduced > 1 else data.with_fn(call.base))
 
 
 def replaced(s: State, call: Call) -> None:
@@ -47,7 +47,7 @@ def reduced(s: State, call: Call) -> None:
     if data.is_given or out.integer:
         s.set(out, s.prepared(out))
     elif _over_rows(whole, call.arg(1)):
-        s.set(out, Data(data.parts, data.fn, reduced=count))
+        s.set(out, Data(data.parts, data.fn, reduced=count, summed=call.base in ("sum", "mean")))
     elif call.base not in ("sum", "mean") or whole.elements != data.elements:
         unknown(s, call)
     elif call.base == "sum" and 1 < count <= _MOST_SUMMED and len(parts := s.operand(data)) == 1:

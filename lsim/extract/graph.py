@@ -88,14 +88,16 @@ class Op:
 class Data:
     """A recorded tensor: its sources, and what has been done to each element on the way.
 
-    `fn`: functions applied. `scaled`: multiplied by a constant tensor. `reduced`: how many elements were summed to
-    one along a row, 1 if none. `masked`: a constant tensor was added, or where it says so elements were replaced.
+    `fn`: functions applied. `scaled`: multiplied by a constant tensor. `masked`: a constant tensor was added, or elements
+    were replaced where one says so. `reduced`: how many elements of a row became one, 1 if none; `summed`: that this is
+    their sum or mean and nothing else.
     """
 
     parts: tuple[Source, ...]
     fn: tuple[str, ...] = ()
     scaled: bool = False
     reduced: int = 1
+    summed: bool = True
     masked: bool = False
 
     @property

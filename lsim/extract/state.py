@@ -73,6 +73,8 @@ class State:
 
     def operand(self, data: Data) -> tuple[Source, ...]:
         """The sources of data; what has been done to its elements becomes an operator now."""
+        if data.reduced > 1 and not data.summed:
+            raise TraceError("a statistic of rows other than their mean is used as data", place=self.module)
         if data.reduced > 1:
             return self.pool(Data(data.parts, data.fn), data.reduced, data.elements // data.reduced).parts
         return data.parts if not data.fn else (self._function(data),)
