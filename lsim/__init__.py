@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from lsim.errors import Deadlock as Deadlock
     from lsim.errors import InputError as InputError
     from lsim.errors import LawBroken as LawBroken
+    from lsim.extract.api import trace_module as trace_module
     from lsim.models import Estimate as Estimate
     from lsim.models import load_model as load_model
     from lsim.models import predict as predict
-    from lsim.extract.api import trace_module as trace_module
     from lsim.results.result import Result as Result
     from lsim.results.store import load_result as load_result
     from lsim.simulate import simulate as simulate

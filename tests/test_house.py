@@ -21,28 +21,19 @@ BELOW = {
     "extract": {"errors", "units", "trace"},
     "arch": {"errors", "units", "data"},
     "kernel": {"errors", "units"},
-    "extract": {"errors", "units", "trace"},
     "plan": {"errors", "units", "trace", "arch", "kernel"},
     "parts": {"errors", "units", "trace", "arch", "kernel", "plan"},
     "models": {"errors", "units", "trace", "arch", "kernel", "plan", "parts"},
     "results": {"errors", "units", "trace", "arch", "kernel", "plan", "parts", "models", "lsim"},
     "simulate": {"errors", "units", "trace", "arch", "kernel", "plan", "parts", "models", "results"},
-    "cli": {"errors", "units", "trace", "extract", "arch", "plan", "results", "simulate", "lsim"},
-        "errors",
-        "units",
-        "trace",
-        "arch",
-        "plan",
-        "models",
-        "results",
-        "simulate",
-        "lsim",
-        "export",
-        "extract",
-    },
     "export": {"errors", "units", "arch", "kernel", "plan", "results", "lsim"},
     "__main__": {"cli"},
 }
+BELOW["cli"] = {*BELOW, "lsim"} - {
+    "kernel",
+    "parts",
+    "__main__",
+}  # the command line uses all that is no part of a machine
 STRANGERS = ("trace", "arch", "kernel")
 
 

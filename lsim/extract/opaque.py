@@ -17,9 +17,10 @@ def unknown(s: State, call: Call) -> None:
         )
         raise TraceError(problem, place=call.place.module)
     operands = [s.operand(data) for data in map(s.get, call.refs) if data]
+    together = [part for operand in operands for part in operand]
     for out in call.outputs:
-        columns = gcd(out.elements, *(part.elements for operand in operands for part in operand))
+        columns = gcd(out.elements, *(part.elements for part in together))
         sizes = (1, out.elements // columns, columns)
-        op = s.emit(Kind.EMBEDDING, operands[:8], sizes, f"unknown {call.name}")
+        op = s.emit(Kind.OPAQUE, [tuple(together)], sizes, f"unknown {call.name}")
         s.set(out, Data(tuple(op.outputs)))
     s.opaque.append(call.name)
