@@ -25,8 +25,10 @@ BELOW = {
     "parts": {"errors", "units", "trace", "arch", "kernel", "plan"},
     "models": {"errors", "units", "trace", "arch", "kernel", "plan", "parts"},
     "results": {"errors", "units", "trace", "arch", "kernel", "plan", "parts", "models", "lsim"},
+    "report": {"errors", "units", "trace", "arch", "kernel", "plan", "results", "lsim"},
     "simulate": {"errors", "units", "trace", "arch", "kernel", "plan", "parts", "models", "results"},
     "export": {"errors", "units", "arch", "kernel", "plan", "results", "lsim"},
+    "cli": {"errors", "units", "trace", "arch", "plan", "results", "report", "simulate", "lsim"},
     "__main__": {"cli"},
 }
 BELOW["cli"] = {*BELOW, "lsim"} - {

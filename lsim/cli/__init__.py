@@ -16,6 +16,7 @@ from lsim.cli.exits import outcome
 from lsim.cli.explain import explain
 from lsim.cli.export import export
 from lsim.cli.inspect import inspect
+from lsim.cli.report import report
 from lsim.cli.run import run
 from lsim.cli.traces import trace
 
@@ -35,7 +36,7 @@ class CommandLine(click.Group):
 
 @click.group(
     cls=CommandLine,
-    commands=[run, inspect, export, estimate, explain, trace, arch],
+    commands=[run, inspect, report, export, estimate, explain, trace, arch],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, message="lsim %(version)s")
@@ -50,6 +51,7 @@ def cli() -> None:
     lsim arch list                             the machines that come with lsim
     lsim export DIR --perfetto FILE            its timeline for another tool
     lsim explain core_busy                     what a number means
+    lsim report DIR                        a page of HTML about it
 
     Exit codes: 0; 2 for input that is refused; 1 for an internal error, a law that the run broke.
     """

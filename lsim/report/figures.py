@@ -1,0 +1,75 @@
+"""Pieces of plotly figures that several sections share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lsim.report.blocks import Figure, Number, Table, Term, count, share
+from lsim.report.definitions import meaning
+from lsim.report.palette import INKS
+
+BAR = 26  # pixels of a row of bars
+AROUND = 130  # pixels of axis and legend
+
+
+def term(name: str) -> Term:
+    """A state or cause with its definition and colour."""
+    return Term(name, meaning(name), name)
+
+
+def used(rows: Sequence[Mapping[str, float]]) -> list[str]:
+    """The states and causes that have ticks in any row, in the order of the palette."""
+    return [name for name in INKS if any(row.get(name) for row in rows)]
+
+
+def stack(
+    id: str,
+    title: str,
+    note: str,
+    names: Sequence[str],
+    rows: Sequence[Mapping[str, float]],
+    axis: str = "ticks",
+) -> Figure:
+    """Horizontal bars, one a row, divided by state and cause; the first row on top."""
+    traces = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": column,
+            "y": list(names),
+            "x": [row.get(column, 0) for row in rows],
+            "marker": {
+                "color": INKS[column].colour,
+                "pattern": {"shape": INKS[column].hatch, "size": 6, "solidity": 0.25},
+                "line": {"width": 0},
+            },
+            "hovertemplate": f"%{{y}}<br>{column} %{{x:,}} {axis}<extra></extra>",
+        }
+        for column in used(rows)
+    ]
+    layout = {
+        "barmode": "stack",
+        "bargap": 0.25,
+        "yaxis": {"autorange": "reversed", "type": "category", "automargin": True},
+        "xaxis": {"title": {"text": axis}},
+        "legend": {"traceorder": "normal"},
+    }
+    return Figure(id, title, note, traces, layout, AROUND + 40 + BAR * len(names))
+
+
+def stack_table(
+    summary: str, first: str, names: Sequence[str | Term], rows: Sequence[Mapping[str, Number]]
+) -> Table:
+    """The numbers of a stack, one row a bar, each with its sum."""
+    columns = [name for name in INKS if any(name in row and row[name].value for row in rows)]
+    cells = []
+    for name, row in zip(names, rows, strict=True):
+        total = sum(int(row[column].value) for column in columns if column in row)
+        cells.append([name, *(row.get(column, count(0)) for column in columns), count(total)])
+    return Table([first, *(term(column) for column in columns), "sum"], cells, summary)
+
+
+def of_run(ticks: float, total: int) -> Number:
+    """A share of the run's ticks."""
+    return share(ticks / max(1, total))

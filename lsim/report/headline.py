@@ -1,0 +1,36 @@
+"""The numbers that a run comes down to."""
+
+from __future__ import annotations
+
+from lsim.report.blocks import Card, Cards, Number, Prose, Run, Section, count, share
+from lsim.report.definitions import meaning
+from lsim.units import ticks_as_time
+
+
+def headline(run: Run) -> Section:
+    result = run.result
+    clock = result.arch.core.clock
+    tick = f"1 tick = {ticks_as_time(1, clock)}, a cycle of the photonic clock"
+    rate = result.macs / result.seconds / 1e12 if result.ticks else 0.0
+    peak = result.arch.peak_macs_per_tick * clock / 1e12
+    cards = [
+        Card("time", Number(result.seconds, ticks_as_time(result.ticks, clock), "seconds"), "", meaning("seconds")),
+        Card("ticks", count(result.ticks, "ticks"), tick, meaning("ticks")),
+        Card("work", count(result.macs, "macs"), f"MACs in {len(result.trace.operators):,} operators", meaning("macs")),
+        Card("rate", Number(rate, f"{rate:,.4g}"), f"TMAC/s of a peak of {peak:,.4g}", meaning("macs_a_second")),
+    ]  # fmt: skip
+    cards += [
+        Card(name, share(value, f"utilization.{name}"), "utilization", meaning(name))
+        for name, value in result.utilization().items()
+    ]
+    return Section("headline", "In short", [Prose(_about(run)), Cards(cards)])
+
+
+def _about(run: Run) -> str:
+    result, options = run.result, run.result.options
+    ideal = ", ".join(options["ideal"]) or "none"
+    return (
+        f"{result.trace.description}. {result.arch.description}. Mapping {options['mapping']}, "
+        f"dependencies {options['deps']}, idealised: {ideal}. Every number is of a simulated machine of which part is "
+        "assumed (see Assumptions), and exact for that machine."
+    )

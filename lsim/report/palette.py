@@ -1,0 +1,52 @@
+"""The colour of each state and cause, the same wherever one is drawn.
+
+Families share a hue, so that a picture reads by family before it reads by cause: busy green, cores blue, operand SRAMs
+yellow, DPU purple, HBM and staging orange, broadcast violet, nothing to do grey. The hues are those of Okabe and Ito's
+palette for colour-blind readers (Color Universal Design, 2008). Members of a family differ in lightness, and in the
+hatching where an area is large enough to show one, so that no meaning hangs on a hue alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from lsim.kernel.labels import Cause
+
+
+@frozen
+class Ink:
+    """How a state is drawn: `colour` as #rrggbb, `hatch` as a pattern of plotly's ("" for none)."""
+
+    colour: str
+    hatch: str = ""
+
+
+INKS: Mapping[str, Ink] = {
+    "busy": Ink("#009e73"),
+    Cause.COMPUTE: Ink("#0072b2"),
+    Cause.FEED: Ink("#3f97d1", "/"),
+    Cause.ADC: Ink("#7fbfe9"),
+    Cause.READOUT: Ink("#a8d3ee", "\\"),
+    Cause.M1_FILL: Ink("#c7a500"),
+    Cause.M2_FILL: Ink("#eccf2f"),
+    Cause.PARTIAL_SUMS: Ink("#9a7f00", "/"),
+    Cause.DRAIN: Ink("#f4e58b"),
+    Cause.DPU: Ink("#a3447f"),
+    Cause.DPU_READ: Ink("#cc79a7", "/"),
+    Cause.DPU_WRITE: Ink("#e5b3d0"),
+    Cause.HBM_M1: Ink("#d55e00"),
+    Cause.HBM_M2: Ink("#a84a00", "/"),
+    Cause.HBM_DPU: Ink("#ee8a45"),
+    Cause.HBM_OUT: Ink("#8a3c00"),
+    Cause.HBM_LATENCY: Ink("#f3b083", "\\"),
+    Cause.STAGING: Ink("#f7cdb0"),
+    Cause.BROADCAST: Ink("#6a4fb3"),
+    Cause.SWITCH: Ink("#a897d8", "/"),
+    Cause.DISPATCH: Ink("#6e6e6e"),
+    Cause.EDGE: Ink("#8f8f8f", "x"),
+    Cause.DONE: Ink("#b3b3b3", "."),
+    "idle": Ink("#c9c9c9"),
+}
+"""By state and cause, in the order in which they are stacked."""

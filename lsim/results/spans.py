@@ -1,0 +1,89 @@
+"""Which stretch of a run each operator takes: two answers, one that adds up and one that overlaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from attrs import frozen
+
+from lsim.plan.schedule import Deps
+from lsim.results.folded import Ints
+from lsim.results.result import Result
+from lsim.results.series import part_ticks
+from lsim.results.states import COLUMNS
+
+
+@frozen
+class Span:
+    """One unit of a run: an operator, or a chain of them fused into one program.
+
+    `issued`: when the controller begins to issue it. `own`: from when the parts that compute it have nothing earlier to do; while
+    row passes of operators take turns (`chunked`) it is `issued`. `end`: its last result is in place. `before`, `retired`: when
+    the operators before it in the trace, and when it has retired too; the run is cut at these ticks without gaps.
+    `core`: the part that computes it; of several tile groups the first.
+    """
+
+    name: str
+    kind: str
+    macs: int
+    issued: int
+    own: int
+    end: int
+    before: int
+    retired: int
+    core: str
+
+    @property
+    def prolongs(self) -> int:
+        """Ticks by which the operator makes the run longer."""
+        return self.retired - self.before
+
+    @property
+    def ticks(self) -> int:
+        """Ticks that the operator has its cores for itself, until its last result is in place."""
+        return self.end - self.own
+
+
+def spans(result: Result) -> tuple[Span, ...]:
+    """The units of a run in the order of its trace."""
+    found, retired = [], 0
+    for u, unit in enumerate(result.plan.units):
+        run, before = result.operators[unit.first], retired
+        retired = max(retired, run.end)
+        core, free = _computed_by(result, u)
+        own = run.start if result.options["deps"] == Deps.CHUNKED else max(run.start, free)
+        name = " + ".join(operator.name for operator in unit.operators)
+        macs = sum(operator.macs for operator in unit.operators)
+        found.append(
+            Span(name, unit.operators[0].kind.value, macs, run.start, own, run.end, before, retired, core)
+        )
+    return tuple(found)
+
+
+def _computed_by(result: Result, u: int) -> tuple[str, int]:
+    """The part that computes a unit, and when the first of those that do was done with what came before."""
+    plan, log = result.plan, result.log
+    kinds = [group.part("core") for group in plan.groups] if plan.units[u].is_gemm else ["dpu.lanes"]
+    free = []
+    for part in kinds:
+        ends = plan.ends.get(part, ())
+        before = ends[u - 1] if u and ends else 0
+        if ends and ends[u] > before:
+            free.append((log.when(log.parts.index(part), before) if before else 0, part))
+    if not free:  # its items lie with those of an operator that it takes turns with
+        return kinds[0], 0
+    return min(free, key=lambda f: f[0])[1], min(free)[0]
+
+
+def ticks_between(
+    result: Result, parts: Sequence[str], begins: Sequence[int], ends: Sequence[int]
+) -> Iterator[Ints]:
+    """For each part: (stretches, `COLUMNS`) its ticks in each stretch [begin, end), which may overlap."""
+    cuts, place = np.unique(np.array([begins, ends], dtype=np.int64), return_inverse=True)
+    low, high = place.reshape(2, -1)
+    indices = [result.log.parts.index(part) for part in parts]
+    for columns in part_ticks(result.timeline.states, indices, cuts):
+        ticks = np.stack([columns[name] for name in COLUMNS], axis=1)
+        before = np.concatenate([np.zeros((1, len(COLUMNS)), np.int64), np.cumsum(ticks, axis=0)])
+        yield before[high] - before[low]
