@@ -71,7 +71,8 @@ class Table:
 
 @frozen
 class Figure:
-    """A picture by plotly: its traces and layout, but for what follows from the theme. `height`: pixels."""
+    """A picture by plotly: its traces and layout, but for what follows from the theme. `height`: pixels. `key`: the states and
+    causes whose colours it has."""
 
     id: str
     title: str
@@ -79,6 +80,7 @@ class Figure:
     traces: Sequence[Mapping[str, Any]]
     layout: Mapping[str, Any]
     height: int
+    key: Sequence[str] = ()
     kind: ClassVar[str] = "figure"
 
 

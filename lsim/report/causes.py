@@ -84,7 +84,9 @@ def _parts(result: Result) -> list[Figure | Table]:
 # -- operators -----------------------------------------------------------------------------------------------------
 def grouped(result: Result, found: Sequence[Span], part: str) -> list[OperatorGroup]:
     """The operators by name without the number of their layer, the longest first."""
-    (ticks,) = ticks_between(result, [part], [s.before for s in found], [s.retired for s in found])
+    (ticks,) = ticks_between(
+        result, [part], [s.before for s in found], [s.retired for s in found], follow_idle=True
+    )
     members: dict[tuple[str, str], list[int]] = {}
     for i, span in enumerate(found):
         members.setdefault((layerless(span.name), span.kind), []).append(i)
@@ -112,7 +114,7 @@ def _operators(core: str, groups: Sequence[OperatorGroup], total: int) -> list[F
         rows.append({c: sum(g.ticks.get(c, 0) for g in rest) for c in COLUMNS})
     note = (
         f"A bar is as long as the operators prolong the run, so the bars sum to the run; its colours are what {core} did "
-        f"meanwhile. Prolongs: {meaning('prolongs')}."
+        f"meanwhile: busy with a block, or waiting or idle, by root cause. Prolongs: {meaning('prolongs')}."
     )
     figure = stack(
         f"operators-{core}", f"Ticks by operator, and what {core} did meanwhile", note, names, rows

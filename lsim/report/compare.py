@@ -27,8 +27,7 @@ def side_by_side(runs: Sequence[Run]) -> Section:
         ["time, of the first", *(share(r.result.seconds / (runs[0].result.seconds or 1)) for r in runs)],
         _row("macs", "MACs", runs, lambda r: count(r.result.macs, f"{_at(runs, r)}.macs")),
     ]
-    for name in runs[0].result.utilization():
-        rows.append(_row(name, name, runs, _utilization(runs, name)))
+    rows += [_row(name, name, runs, _utilization(runs, name)) for name in runs[0].result.utilization()]
     rows += [
         [f"bytes of {memory}", *(count(sum(run.result.bytes()[memory].values())) for run in runs)]
         for memory in ("hbm", "global_sram")

@@ -22,7 +22,7 @@ def explorer(run: Run) -> Section:
         "parts": parts,
         "first": run.result.plan.groups[0].part("core"),
         "columns": list(COLUMNS),
-        "inks": {name: ink.colour for name, ink in INKS.items()},
+        "inks": [[name, ink.css, ink.hatch] for name, ink in INKS.items()],
         "places": [place.title for place in inside.places],
         "windows": [[w.begin, w.end, w.bins, w.place] for w in inside.windows],
     }

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from lsim.report.blocks import Figure, Number, Table, Term, count, share
 from lsim.report.definitions import meaning
 from lsim.report.palette import INKS
 
 BAR = 26  # pixels of a row of bars
-AROUND = 130  # pixels of axis and legend
+AROUND = 60  # pixels of the axis
 
 
 def term(name: str) -> Term:
@@ -40,8 +39,8 @@ def stack(
             "y": list(names),
             "x": [row.get(column, 0) for row in rows],
             "marker": {
-                "color": INKS[column].colour,
-                "pattern": {"shape": INKS[column].hatch, "size": 6, "solidity": 0.25},
+                "color": INKS[column].css,
+                "pattern": {"shape": INKS[column].hatch, "size": 6, "solidity": 0.2, "fillmode": "overlay"},
                 "line": {"width": 0},
             },
             "hovertemplate": f"%{{y}}<br>{column} %{{x:,}} {axis}<extra></extra>",
@@ -52,10 +51,10 @@ def stack(
         "barmode": "stack",
         "bargap": 0.25,
         "yaxis": {"autorange": "reversed", "type": "category", "automargin": True},
-        "xaxis": {"title": {"text": axis}},
-        "legend": {"traceorder": "normal"},
+        "xaxis": {"title": {"text": axis}, "range": [0, max(sum(row.values()) for row in rows)]},
+        "showlegend": False,
     }
-    return Figure(id, title, note, traces, layout, AROUND + 40 + BAR * len(names))
+    return Figure(id, title, note, traces, layout, AROUND + BAR * len(names), used(rows))
 
 
 def stack_table(

@@ -17,7 +17,7 @@ def headline(run: Run) -> Section:
         Card("time", Number(result.seconds, ticks_as_time(result.ticks, clock), "seconds"), "", meaning("seconds")),
         Card("ticks", count(result.ticks, "ticks"), tick, meaning("ticks")),
         Card("work", count(result.macs, "macs"), f"MACs in {len(result.trace.operators):,} operators", meaning("macs")),
-        Card("rate", Number(rate, f"{rate:,.4g}"), f"TMAC/s of a peak of {peak:,.4g}", meaning("macs_a_second")),
+        Card("rate", Number(rate, f"{rate:,.4g} TMAC/s"), f"of a peak of {peak:,.4g} TMAC/s", meaning("macs_a_second")),
     ]  # fmt: skip
     cards += [
         Card(name, share(value, f"utilization.{name}"), "utilization", meaning(name))

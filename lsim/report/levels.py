@@ -22,8 +22,8 @@ FINEST = 1024  # ticks of a window with a bin a tick
 STEP = 16  # each rung of a ladder is as many times as long as the one within
 RUNG = 256  # bins of a rung
 SLOWEST = 4  # operators with a place in their middle and one at their end
-LEVELS_BUDGET = 1_600_000  # characters of the levels of the whole run
-BUDGET = 2_900_000  # and with the ladders
+LEVELS_BUDGET = 1_900_000  # characters of the levels of the whole run
+BUDGET = 3_200_000  # and with the ladders
 GROWTH = 4  # a level is taken to be at least so many times as large as the one before
 
 

@@ -46,7 +46,7 @@ def page(runs: Sequence[Run]) -> str:
             sections=made,
             version=__version__,
             figures=_figures(made),
-            inks={name: ink.colour for name, ink in INKS.items()},
+            inks=INKS,
             plotly=pack_text(_plotly()),
             explorers=[block for section in made for block in section.blocks if isinstance(block, Explorer)],
         )
@@ -70,7 +70,7 @@ def _plotly() -> str:
 def _templates() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("lsim.report", "assets"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -78,3 +78,5 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    return environment

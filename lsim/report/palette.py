@@ -17,10 +17,17 @@ from lsim.kernel.labels import Cause
 
 @frozen
 class Ink:
-    """How a state is drawn: `colour` as #rrggbb, `hatch` as a pattern of plotly's ("" for none)."""
+    """How a state is drawn: `colour` as #rrggbb, `hatch` as "/" or "\\" ("" for none). `faint`: where nothing is drawn over
+    it, it lets most of the background through, so that it recedes on light and dark ground alike."""
 
     colour: str
     hatch: str = ""
+    faint: bool = False
+
+    @property
+    def css(self) -> str:
+        """The colour with its opacity, as #rrggbb or #rrggbbaa."""
+        return f"{self.colour}66" if self.faint else self.colour
 
 
 INKS: Mapping[str, Ink] = {
@@ -45,8 +52,8 @@ INKS: Mapping[str, Ink] = {
     Cause.BROADCAST: Ink("#6a4fb3"),
     Cause.SWITCH: Ink("#a897d8", "/"),
     Cause.DISPATCH: Ink("#6e6e6e"),
-    Cause.EDGE: Ink("#8f8f8f", "x"),
-    Cause.DONE: Ink("#b3b3b3", "."),
-    "idle": Ink("#c9c9c9"),
+    Cause.EDGE: Ink("#8f8f8f", "/"),
+    Cause.DONE: Ink("#8f8f8f", "\\", faint=True),
+    "idle": Ink("#8f8f8f", faint=True),
 }
 """By state and cause, in the order in which they are stacked."""

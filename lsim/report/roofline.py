@@ -104,8 +104,8 @@ def _figure(memory: str, name: str, points: Sequence[Point], peak: float, bandwi
         *(_cloud(memory, placed, mostly) for mostly in INKS if any(p.mostly == mostly for p in placed)),
     ]
     layout = {
-        "xaxis": {"type": "log", "title": {"text": f"MACs per byte of {name}"}},
-        "yaxis": {"type": "log", "title": {"text": "TMAC/s"}, "automargin": True},
+        "xaxis": {"type": "log", "dtick": "D2", "title": {"text": f"MACs per byte of {name}"}},
+        "yaxis": {"type": "log", "dtick": "D2", "title": {"text": "TMAC/s"}, "automargin": True},
         "hovermode": "closest",
     }
     return Figure(f"roofline-{memory}", f"Roofline of {name}", note, traces, layout, 420)

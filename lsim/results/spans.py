@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 from attrs import frozen
 
+from lsim.kernel.labels import Kind
 from lsim.plan.schedule import Deps
 from lsim.results.folded import Ints
 from lsim.results.result import Result
 from lsim.results.series import part_ticks
-from lsim.results.states import COLUMNS
+from lsim.results.states import COLUMNS, FIRST_COLUMNS, States
 
 
 @frozen
@@ -76,14 +78,31 @@ def _computed_by(result: Result, u: int) -> tuple[str, int]:
     return min(free, key=lambda f: f[0])[1], min(free)[0]
 
 
+@frozen(eq=False)
+class _IdleFollowed(States):
+    """States in which an idle part, too, spends its time on whom it waits for."""
+
+    @cached_property
+    def columns(self) -> Ints:
+        return np.where(self.kinds == Kind.BUSY, 0, len(FIRST_COLUMNS) + self.causes)
+
+
 def ticks_between(
-    result: Result, parts: Sequence[str], begins: Sequence[int], ends: Sequence[int]
+    result: Result,
+    parts: Sequence[str],
+    begins: Sequence[int],
+    ends: Sequence[int],
+    follow_idle: bool = False,
 ) -> Iterator[Ints]:
-    """For each part: (stretches, `COLUMNS`) its ticks in each stretch [begin, end), which may overlap."""
+    """For each part: (stretches, `COLUMNS`) its ticks in each stretch [begin, end), which may overlap.
+
+    `follow_idle`: idle ticks go to their root cause too, as those of a tile do.
+    """
+    states = _IdleFollowed(result.log) if follow_idle else result.timeline.states
     cuts, place = np.unique(np.array([begins, ends], dtype=np.int64), return_inverse=True)
     low, high = place.reshape(2, -1)
     indices = [result.log.parts.index(part) for part in parts]
-    for columns in part_ticks(result.timeline.states, indices, cuts):
+    for columns in part_ticks(states, indices, cuts):
         ticks = np.stack([columns[name] for name in COLUMNS], axis=1)
         before = np.concatenate([np.zeros((1, len(COLUMNS)), np.int64), np.cumsum(ticks, axis=0)])
         yield before[high] - before[low]

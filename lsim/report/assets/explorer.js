@@ -6,6 +6,7 @@ class Explorer {
     this.element = element;
     this.index = read("timeline-index");
     [this.operators, ...this.packed] = document.querySelectorAll("script.timeline-data");
+    this.inks = new Map(this.index.inks.map(([name, colour, hatch]) => [name, { colour, hatch }]));
     this.read = new Map(); // number of a window → its ticks, [part][column][bin]
     this.view = [0, this.index.ticks];
     this.control = (name) => document.getElementById(`timeline-${name}`);
@@ -83,30 +84,31 @@ class Explorer {
   }
 
   // Columns in the order in which they are stacked.
-  order() { return Object.keys(this.index.inks).map((name) => this.index.columns.indexOf(name)); }
+  order() { return [...this.inks.keys()].map((name) => this.index.columns.indexOf(name)); }
 
   rows(ticks, edges, low, high) {
-    const { inks, columns, parts } = this.index, most = this.control("mode").value === "most";
+    const { columns, parts } = this.index, most = this.control("mode").value === "most";
     const length = (i) => edges[i - low + 1] - edges[i - low];
     const busy = (told, i) => (told[0] ? told[0][i] : 0) / length(i);
     const largest = (told, i) => Number(Object.keys(told).reduce((best, c) => (told[c][i] > told[best][i] ? c : best)));
     const z = ticks.map((told) => Array.from({ length: high - low }, (_, k) => (most ? largest : busy)(told, low + k)));
-    const steps = columns.flatMap((name, c) => [[c / columns.length, inks[name]], [(c + 1) / columns.length, inks[name]]]);
+    const steps = columns.flatMap((name, c) => [c, c + 1].map((i) => [i / columns.length, this.inks.get(name).colour]));
     return {
       type: "heatmap", x: edges, y: parts, z, yaxis: "y2", showscale: false,
       zmin: most ? -0.5 : 0, zmax: most ? columns.length - 0.5 : 1,
-      colorscale: most ? steps : [[0, theme().back], [1, inks.busy]],
+      colorscale: most ? steps : [[0, theme().back], [1, this.inks.get("busy").colour]],
       text: most ? z.map((row) => row.map((c) => columns[c])) : undefined,
       hovertemplate: most ? "%{y}, tick %{x:,d}<br>mostly %{text}<extra></extra>" : "%{y}, tick %{x:,d}<br>busy %{z:.1%}<extra></extra>",
     };
   }
 
   area(column, ticks, edges) {
-    const name = this.index.columns[column];
+    const name = this.index.columns[column], { colour, hatch } = this.inks.get(name);
     const shares = ticks.map((n, i) => n / (edges[i + 1] - edges[i]));
     return {
       type: "scatter", mode: "lines", stackgroup: "part", name, x: edges, y: [...shares, shares.at(-1)],
-      line: { shape: "hv", width: 0, color: this.index.inks[name] }, fillcolor: this.index.inks[name],
+      line: { shape: "hv", width: 0, color: colour }, fillcolor: colour,
+      fillpattern: { shape: hatch, size: 6, solidity: 0.2, fillmode: "overlay" },
       customdata: [...ticks, ticks.at(-1)], hovertemplate: `${name} %{customdata:,d} ticks (%{y:.1%})<extra></extra>`,
     };
   }
@@ -129,10 +131,11 @@ class Explorer {
     const fine = widest === 1 ? "every single tick" : `bins of ${number(widest)} ticks${high - low < 24 ? "; this page has nothing finer here" : ""}`;
     const running = this.ran.filter(([, start, end]) => start < b && end > a).map(([name]) => name);
     const names = running.slice(0, 5).join(", ") + (running.length > 5 ? ` and ${number(running.length - 5)} more` : "");
-    this.control("depth").textContent = `Ticks ${number(a)} to ${number(b)}: ${fine}. In flight: ${names || "nothing"}. In the run's folder: lsim inspect DIR --window ${a}:${b}`;
+    this.control("depth").textContent = `Ticks ${number(a)} to ${number(b)}: ${fine}. In flight: ${names || "nothing"}.`;
+    this.control("command").textContent = `lsim inspect DIR --window ${a}:${b}`;
     const begin = edges[0], end = edges.at(-1);
     const sums = columns.map((c) => [this.index.columns[c], told[c].slice(low, high).reduce((x, y) => x + y, 0)]);
-    const cells = sums.map(([name, n]) => `<tr><th scope="row"><span class="swatch" style="--ink: ${this.index.inks[name]}"></span>${name}</th><td class="n"><data value="${n}">${number(n)}</data></td><td class="n">${((100 * n) / (end - begin)).toFixed(1)} %</td></tr>`);
-    this.control("sums").innerHTML = `<table data-begin="${begin}" data-end="${end}"><thead><tr><th scope="col">${part} in the bins shown, ticks ${number(begin)} to ${number(end)}</th><th>ticks</th><th>share</th></tr></thead><tbody>${cells.join("")}</tbody></table>`;
+    const cells = sums.map(([name, n]) => `<tr><th scope="row">${name}</th><td class="n"><data value="${n}">${number(n)}</data></td><td class="n">${((100 * n) / (end - begin)).toFixed(1)} %</td></tr>`);
+    this.control("sums").innerHTML = `<table data-begin="${begin}" data-end="${end}"><caption>${part} in the bins shown, ticks ${number(begin)} to ${number(end)}</caption><tbody>${cells.join("")}</tbody></table>`;
   }
 }
