@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lsim import __version__
-from lsim.report.blocks import Number, Prose, Run, Section, Table, Term
+from lsim.report.blocks import Cell, Number, Prose, Run, Section, Table
 from lsim.results.result import Result
 
 
@@ -22,13 +22,16 @@ def assumptions(run: Run) -> Section:
 
 def provenance(run: Run) -> Section:
     result = run.result
-    values: list[list[str | Number | Term]] = [
+    options: list[list[Cell]] = [
+        [f"option {key}", option_text(value)] for key, value in result.options.items()
+    ]
+    values: list[list[Cell]] = [
         ["trace", result.trace.name],
         ["trace, SHA-256", result.trace.sha256],
         ["architecture", result.arch.name],
         ["architecture, SHA-256", result.arch.sha256],
         ["devices, SHA-256", result.arch.devices_sha256],
-        *([f"option {key}", option_text(value)] for key, value in result.options.items()),
+        *options,
         ["events simulated", Number(result.events, f"{result.events:,}", "events")],
         ["folds", Number(result.folds, f"{result.folds:,}", "folds")],
         ["lsim that made this page", __version__],

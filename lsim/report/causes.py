@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from attrs import frozen
 
-from lsim.report.blocks import Figure, Number, Run, Section, Table, Term, count
+from lsim.report.blocks import Cell, Figure, Run, Section, Table, Term, count
 from lsim.report.definitions import meaning
 from lsim.report.figures import of_run, stack, stack_table, term, used
 from lsim.results.grouping import layerless
@@ -51,7 +51,7 @@ def _tiles(result: Result) -> list[Figure | Table]:
         "turn, until somebody is busy. There is no “other”."
     )
     figure = stack("tiles", "Ticks of each tile, by root cause", note, list(tiles), list(tiles.values()))
-    rows: list[list[Term | Number | str]] = []
+    rows: list[list[Cell]] = []
     for cause in sorted(used(list(tiles.values())), key=lambda c: -sum(t.get(c, 0) for t in tiles.values())):
         ticks = [count(tile.get(cause, 0), f"tiles.{name}.{cause}" if cause in tile else "") for name, tile in tiles.items()]  # fmt: skip
         mean = sum(int(n.value) for n in ticks) / len(ticks)
@@ -119,7 +119,7 @@ def _operators(core: str, groups: Sequence[OperatorGroup], total: int) -> list[F
     figure = stack(
         f"operators-{core}", f"Ticks by operator, and what {core} did meanwhile", note, names, rows
     )
-    table_rows: list[list[str | Number | Term]] = [
+    table_rows: list[list[Cell]] = [
         [
             g.title,
             g.kind,
@@ -134,7 +134,7 @@ def _operators(core: str, groups: Sequence[OperatorGroup], total: int) -> list[F
     table_rows.append(
         ["sum", "", count(sum(g.macs for g in groups)), sums, of_run(int(sums.value), total), ""]
     )
-    columns = [
+    columns: list[str | Term] = [
         "operator",
         "kind",
         "MACs",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lsim.report.blocks import Block, Explorer, Prose, Run, Section, Table, count
+from lsim.report.blocks import Block, Cell, Explorer, Prose, Run, Section, Table, count
 from lsim.report.levels import Held, Window, held
 from lsim.report.packing import pack_json
 from lsim.report.palette import INKS
@@ -50,7 +50,7 @@ def _said(run: Run, inside: Held) -> str:
 
 
 def _table(inside: Held) -> Table:
-    rows = [
+    rows: list[list[Cell]] = [
         [
             inside.places[w.place].title if w.place >= 0 else "whole run",
             count(w.begin),

@@ -27,7 +27,12 @@ def occupancy(run: Run) -> Section:
             f"{cause} {of_run(n, result.ticks).text}" for cause, n in _ranked(ticks) if cause != "idle"
         )
         rows.append([port, count(busy, f"parts.{port}.busy"), of_run(busy, result.ticks), named or "nothing"])
-    columns = ["port", "busy ticks", Term("occupancy", meaning("occupancy")), "for whom, of the run"]
+    columns: list[str | Term] = [
+        "port",
+        "busy ticks",
+        Term("occupancy", meaning("occupancy")),
+        "for whom, of the run",
+    ]
     return Section(
         "occupancy", "Ports, channels and broadcast", [figure, Table(columns, rows), _bytes(result), Prose(_light(result))]
     )  # fmt: skip
@@ -54,7 +59,7 @@ def _ranked(ticks: Mapping[str, int]) -> list[tuple[str, int]]:
 
 
 def _bytes(result: Result) -> Table:
-    full = _full_rates(result)
+    full = full_rates(result)
     rows: list[list[str | Number]] = []
     for name, ways in result.bytes().items():
         cells: list[str | Number] = [
@@ -67,7 +72,7 @@ def _bytes(result: Result) -> Table:
         else:
             cells += ["", ""]
         rows.append(cells)
-    columns = [
+    columns: list[str | Term] = [
         "memory",
         "bytes in",
         "bytes out",
@@ -77,7 +82,7 @@ def _bytes(result: Result) -> Table:
     return Table(columns, rows)
 
 
-def _full_rates(result: Result) -> dict[str, float]:
+def full_rates(result: Result) -> dict[str, float]:
     """Bytes a second that memories move when they never rest; none for what is idealised."""
     arch, sram = result.arch, result.arch.global_sram
     rates = {}

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from attrs import frozen
 
-from lsim.report.blocks import Block, Figure, Prose, Run, Section, Table, Term, count, rounded, share
+from lsim.report.blocks import Block, Cell, Figure, Prose, Run, Section, Table, Term, count, rounded, share
 from lsim.report.definitions import meaning
 from lsim.report.figures import term
+from lsim.report.occupancy import full_rates
 from lsim.report.palette import INKS
+from lsim.results.folded import Ints
 from lsim.results.grouping import layerless
 from lsim.results.result import Result
 from lsim.results.spans import Span, ticks_between
 from lsim.results.states import COLUMNS
 from lsim.results.traffic import Traffic, traffic
 
+NAMES = {"hbm": "HBM", "global_sram": "the global SRAM"}
+
 
 @frozen
 class Point:
-    """An operator with MACs: its rate in MAC/s while it has its cores for itself, its bytes, and what its cores did most."""
+    """An operator with MACs: its rate in MAC/s in its own time, its bytes, and the root cause of most of the ticks in which its
+    cores were not busy ("busy" if there are none)."""
 
     span: Span
     rate: float
     moved: Traffic
-    mostly: str
+    lost_to: str
 
 
 def roofline(run: Run) -> Section | None:
@@ -35,21 +41,17 @@ def roofline(run: Run) -> Section | None:
     if not points:
         return None
     peak = float(result.arch.peak_macs_per_tick * result.arch.core.clock)
-    arch, sram = result.arch, result.arch.global_sram
     blocks: list[Block] = [Prose(_explained(result))]
-    if "hbm" not in arch.ideal:
-        blocks.append(_figure("hbm", "HBM", points, peak, float(arch.hbm.bandwidth)))
-    if "gb" not in arch.ideal:
-        most = float(sram.banks * sram.line * sram.ports * sram.clock)
-        blocks.append(_figure("global_sram", "the global SRAM", points, peak, most))
+    for memory, bandwidth in full_rates(result).items():
+        blocks.append(_figure(memory, NAMES[memory], points, peak, bandwidth))
     return Section("roofline", "Roofline", [*blocks, _table(points, peak)])
 
 
 def _explained(result: Result) -> str:
     said = (
         f"Intensity: {meaning('intensity')}; the bytes are those of the operator's own transfers as planned, which sum exactly to "
-        f"the bytes that the log counted. Rate: MACs over the operator's own time, {meaning('own')}. A GEMM that waits for the HBM "
-        "transfers of its weights has them prefetched during the operator before, so a point may lie above the slanted roof."
+        f"the bytes that the log counted. Rate: MACs over the operator's own time, {meaning('own')}. Weights are prefetched "
+        "while the operator before still has the cores, so a point may lie above the slanted roof."
     )
     without = sum(not unit.is_gemm for unit in result.plan.units)
     said += f" {without:,} of {len(result.plan.units):,} units are vector operators: they have no MACs and no place here."
@@ -68,11 +70,18 @@ def _points(run: Run) -> list[Point]:
     points = []
     for core in dict.fromkeys(found[i].core for i in chosen):
         mine = [i for i in chosen if found[i].core == core]
-        (ticks,) = ticks_between(result, [core], [found[i].own for i in mine], [found[i].end for i in mine])
+        (ticks,) = ticks_between(
+            result, [core], [found[i].own for i in mine], [found[i].end for i in mine], follow_idle=True
+        )
         for i, row in zip(mine, ticks, strict=True):
             rate = found[i].macs / found[i].ticks * result.arch.core.clock
-            points.append((i, Point(found[i], rate, moved[i], COLUMNS[int(np.argmax(row))])))
+            points.append((i, Point(found[i], rate, moved[i], _lost_to(row))))
     return [point for _, point in sorted(points, key=lambda p: p[0])]
+
+
+def _lost_to(ticks: Ints) -> str:
+    """The largest column but for the first, which is busy."""
+    return COLUMNS[1 + int(np.argmax(ticks[1:]))] if ticks[1:].any() else COLUMNS[0]
 
 
 def _intensity(point: Point, memory: str) -> float:
@@ -84,9 +93,11 @@ def _figure(memory: str, name: str, points: Sequence[Point], peak: float, bandwi
     aside = len(points) - len(placed)
     lows = [_intensity(point, memory) for point in placed] + [peak / bandwidth]
     low, high = min(lows) / 3, max(lows) * 3
+    floor = min(min((p.rate for p in placed), default=peak) / 3, peak / 10) / 1e12
     note = (
         f"Every GEMM is a point. Slanted: {bandwidth / 1e9:,.4g} GB/s of {name}; flat: the peak of all engines, "
-        f"{peak / 1e12:,.4g} TMAC/s; they meet at {peak / bandwidth:,.4g} MACs a byte. The colour is what the cores did most meanwhile."
+        f"{peak / 1e12:,.4g} TMAC/s; they meet at {peak / bandwidth:,.4g} MACs a byte. The colour is "
+        "the root cause of most of the ticks in which the cores fired no block (feed and ADC within a block count as busy)."
     )
     if aside:
         note += f" {aside:,} operators move no byte through {name} and are not shown."
@@ -101,32 +112,45 @@ def _figure(memory: str, name: str, points: Sequence[Point], peak: float, bandwi
     }
     traces = [
         roof,
-        *(_cloud(memory, placed, mostly) for mostly in INKS if any(p.mostly == mostly for p in placed)),
+        *(_cloud(memory, placed, cause) for cause in INKS if any(p.lost_to == cause for p in placed)),
     ]
     layout = {
-        "xaxis": {"type": "log", "dtick": "D2", "title": {"text": f"MACs per byte of {name}"}},
-        "yaxis": {"type": "log", "dtick": "D2", "title": {"text": "TMAC/s"}, "automargin": True},
+        "xaxis": {**_decades(low, high), "title": {"text": f"MACs per byte of {name}"}},
+        "yaxis": {**_decades(floor, 1.5 * peak / 1e12), "title": {"text": "TMAC/s"}, "automargin": True},
         "hovermode": "closest",
     }
     return Figure(f"roofline-{memory}", f"Roofline of {name}", note, traces, layout, 420)
 
 
-def _cloud(memory: str, points: Sequence[Point], mostly: str) -> dict[str, Any]:
-    mine = [point for point in points if point.mostly == mostly]
+def _cloud(memory: str, points: Sequence[Point], cause: str) -> dict[str, Any]:
+    mine = [point for point in points if point.lost_to == cause]
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": f"mostly {mostly}",
+        "name": f"loses most to {cause}" if cause != "busy" else "loses nothing",
         "x": [_short(_intensity(point, memory)) for point in mine],
         "y": [_short(point.rate / 1e12) for point in mine],
         "text": [point.span.name for point in mine],
         "marker": {
-            "color": INKS[mostly].colour,
+            "color": INKS[cause].colour,
             "size": 9,
             "opacity": 0.75,
             "line": {"width": 1, "color": "#333333"},
         },
         "hovertemplate": "%{text}<br>%{x:.4~g} MACs/byte<br>%{y:.4~g} TMAC/s<extra></extra>",
+    }
+
+
+def _decades(low: float, high: float) -> dict[str, Any]:
+    """A logarithmic axis with a tick at 1, 2 and 5 of each power of ten; at 1 alone where there are many."""
+    steps = (1, 2, 5) if high / low < 1e3 else (1,)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
+    return {
+        "type": "log",
+        "range": [_short(math.log10(low)), _short(math.log10(high))],
+        "tickvals": [_short(tick) for tick in ticks],
+        "ticktext": [f"{tick:,.6g}" for tick in ticks],
     }
 
 
@@ -138,9 +162,9 @@ def _table(points: Sequence[Point], peak: float) -> Table:
     """Points of one name and the same numbers to four digits are one row."""
     rows: dict[tuple[object, ...], list[Point]] = {}
     for p in points:
-        key = (layerless(p.span.name), f"{p.rate:.4g}", p.moved, p.mostly)
+        key = (layerless(p.span.name), f"{p.rate:.4g}", p.moved, p.lost_to)
         rows.setdefault(key, []).append(p)
-    cells = []
+    cells: list[list[Cell]] = []
     for (name, *_), group in rows.items():
         p = group[0]
         cells.append([
@@ -152,11 +176,11 @@ def _table(points: Sequence[Point], peak: float) -> Table:
             rounded(_intensity(p, "global_sram")) if p.moved.global_sram else "none",
             rounded(p.rate / 1e12),
             share(p.rate / peak),
-            term(p.mostly),
+            term(p.lost_to),
         ])  # fmt: skip
     intensity, own = meaning("intensity"), meaning("own")
-    columns = [
+    columns: list[str | Term] = [
         "operator", "MACs", "HBM bytes", "SRAM bytes", Term("MACs per HBM byte", intensity), Term("MACs per SRAM byte", intensity),
-        Term("TMAC/s", own), "of peak", "cores mostly",
+        Term("TMAC/s", own), "of peak", "loses most to",
     ]  # fmt: skip
     return Table(columns, cells, "Every operator with MACs (equal ones of all layers together)")

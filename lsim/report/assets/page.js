@@ -19,7 +19,7 @@ function theme() {
 // What every layout has, with what is the figure's own.
 function layout(own) {
   const { back, text, line } = theme();
-  const axis = { gridcolor: line, zerolinecolor: line, linecolor: line, fixedrange: true };
+  const axis = { gridcolor: line, zerolinecolor: line, linecolor: line, fixedrange: true, exponentformat: "SI" };
   const made = {
     paper_bgcolor: back, plot_bgcolor: back, font: { color: text, size: 12, family: "system-ui, sans-serif" },
     margin: { l: 10, r: 12, t: 8, b: 40 }, dragmode: false, hoverlabel: { namelength: -1 },

@@ -1,0 +1,161 @@
+"""Is a report one file that holds what the run says, and nothing from elsewhere?"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from click.testing import CliRunner
+from pages import Page, at, report
+from small import attention, machine
+
+from lsim import Result, load_arch, load_trace, simulate
+from lsim.cli import cli
+from lsim.report.blocks import Run
+from lsim.report.page import page as make_page
+from lsim.results.output import write_result
+
+LIMIT = 6_000_000
+ADDRESSES = ("src", "href", "action", "data", "poster", "srcset")
+
+
+def refused(*arguments: object) -> str:
+    done = CliRunner().invoke(cli, ["report", *map(str, arguments)])
+    assert done.exit_code == 2, done.output
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+# -- numbers -------------------------------------------------------------------------------------------------------
+def test_are_the_numbers_on_the_page_those_of_the_json(page: Page, deit: Result) -> None:
+    told = deit.to_dict()
+    named = [(value, path, text) for value, path, text in page.numbers if path]
+    assert len(named) > 200
+    for value, path, text in named:
+        meant = at(told, path)
+        assert json.loads(value) == meant, path
+        if isinstance(meant, int):
+            assert text == f"{meant:,}", path
+
+
+def test_does_the_page_have_the_headline_all_tiles_and_all_parts(page: Page, deit: Result) -> None:
+    paths = {path for _, path, _ in page.numbers}
+    wanted = {"ticks", "seconds", "macs", *(f"utilization.{name}" for name in deit.utilization())}
+    wanted |= {f"tiles.{tile}.{cause}" for tile, causes in deit.tiles().items() for cause in causes}
+    for name, part in deit.parts().items():
+        wanted |= {f"parts.{name}.busy", f"parts.{name}.idle"}
+        wanted |= {f"parts.{name}.waiting.{cause}" for cause in part.waiting}
+    wanted |= {f"bytes.{name}.{way}" for name in deit.bytes() for way in ("in", "out")}
+    assert wanted <= paths
+
+
+def test_does_every_bar_of_a_stack_sum_to_the_run(page: Page, deit: Result) -> None:
+    figures = page.script("figures")
+    for name in ("tiles", "parts", "ports"):
+        rows = zip(*(trace["x"] for trace in figures[name]["data"]), strict=True)
+        assert {sum(row) for row in rows} == {deit.ticks}, name
+
+
+def test_do_the_bars_of_operators_sum_to_the_run(page: Page, deit: Result) -> None:
+    traces = page.script("figures")["operators-core"]["data"]
+    assert sum(sum(trace["x"]) for trace in traces) == deit.ticks
+
+
+def test_is_every_operator_with_macs_under_the_flat_roof(page: Page, deit: Result) -> None:
+    figures = page.script("figures")
+    roof, *clouds = figures["roofline-global_sram"]["data"]
+    rates = [y for cloud in clouds for y in cloud["y"]]
+    assert len(rates) == sum(unit.is_gemm for unit in deit.plan.units)
+    assert max(rates) <= roof["y"][-1] == deit.arch.peak_macs_per_tick * deit.arch.core.clock / 1e12
+
+
+# -- a file of its own ---------------------------------------------------------------------------------------------
+def test_does_the_page_ask_nobody_for_anything(page: Page) -> None:
+    asked = [attributes[name] for _, attributes in page.elements for name in ADDRESSES if name in attributes]
+    assert [address for address in asked if not address.startswith(("#", "data:"))] == []
+    own = [content for attributes, content in page.scripts if "type" not in attributes]
+    for text in [*page.styles, *own]:
+        assert not re.search(r"https?:|url\(|@import|fetch\(|XMLHttpRequest|WebSocket", text)
+
+
+def test_is_every_anchor_and_id_there_once(page: Page) -> None:
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
+    assert len(links) == 7
+    assert {link[1:] for link in links} <= set(ids)
+    figures = {attributes["data-figure"] for _, attributes in page.elements if "data-figure" in attributes}
+    assert figures == set(page.script("figures"))
+
+
+def test_has_every_cause_on_the_page_a_definition(page: Page, deit: Result) -> None:
+    terms = [attributes for _, attributes in page.elements if attributes.get("class") == "term"]
+    assert terms and all(term["data-definition"] for term in terms)
+
+
+def test_are_equal_runs_equal_bytes(folders: list[Path], page: Page, tmp_path: Path) -> None:
+    assert report(folders[:1], tmp_path / "again.html").html == page.html
+
+
+def test_is_a_name_that_looks_like_html_only_a_name() -> None:
+    trace = attention()
+    trace = evolve(trace, description="</script><img src=x onerror=alert(1)>")
+    made = Page(make_page([Run("<b>run</b>", simulate(trace, machine()))]))
+    assert not any(tag == "img" for tag, _ in made.elements)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "deps", "ideal"),
+    [
+        ("head-parallel", "barrier", []),
+        ("lockstep", "chunked", []),
+        ("lockstep", "barrier", ["hbm", "gb"]),
+    ],
+)
+def test_is_there_a_page_for_every_policy(mapping: str, deps: str, ideal: list[str]) -> None:
+    arch = load_arch("lt-b-4bit") if mapping == "head-parallel" else machine()
+    result = simulate(attention(), arch, mapping=mapping, deps=deps, ideal=ideal)
+    made = Page(make_page([Run("run", result)]))
+    for id, figure in made.script("figures").items():
+        if id.startswith("operators"):
+            assert sum(sum(trace["x"]) for trace in figure["data"]) == result.ticks
+
+
+@pytest.mark.slow
+def test_is_the_page_of_a_70b_prefill_small_and_deep(tmp_path: Path) -> None:
+    result = simulate(load_trace("llama-3-70b-prefill-8192"), load_arch("lt-l-4bit"))
+    html = make_page([Run("run", result)])
+    assert len(html.encode()) <= LIMIT
+    index = Page(html).script("timeline-index")
+    assert max(bins for _, _, bins, place in index["windows"] if place < 0) >= 4096
+    assert len(index["places"]) == 10
+
+
+# -- what is refused -----------------------------------------------------------------------------------------------
+def test_is_a_folder_without_a_run_refused(tmp_path: Path) -> None:
+    assert "result.json: cannot be read" in refused(tmp_path, "-o", tmp_path / "x.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_is_a_run_given_twice_refused(folders: list[Path], tmp_path: Path) -> None:
+    assert "is given twice" in refused(folders[0], folders[0], "-o", tmp_path / "x.html")
+
+
+def test_is_a_place_that_cannot_be_written_refused(folders: list[Path], tmp_path: Path) -> None:
+    assert "is not a folder" in refused(folders[0], "-o", tmp_path / "none" / "x.html")
+
+
+def test_is_a_broken_manifest_refused(deit: Result, tmp_path: Path) -> None:
+    write_result(deit, tmp_path / "run")
+    (tmp_path / "run" / "manifest.json").write_text("[]")
+    assert "is not the manifest of a run" in refused(tmp_path / "run", "-o", tmp_path / "x.html")
+
+
+def test_is_it_said_what_to_install(
+    folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "pip install 'lsim[report]'" in refused(folders[0], "-o", tmp_path / "x.html")
