@@ -12,7 +12,7 @@ from typing import Any
 
 
 def pack_text(text: str) -> str:
-    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+    return base64.b64encode(zlib.compress(text.encode())).decode()
 
 
 def pack_json(content: Any) -> str:

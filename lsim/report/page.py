@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ def page(runs: Sequence[Run]) -> str:
             version=__version__,
             figures=_figures(made),
             inks=INKS,
-            plotly=pack_text(_plotly()),
+            plotly=_plotly(),
             explorers=[block for section in made for block in section.blocks if isinstance(block, Explorer)],
         )
     )
@@ -62,9 +63,11 @@ def _figures(made: Sequence[Section]) -> dict[str, Mapping[str, Any]]:
     }
 
 
+@cache
 def _plotly() -> str:
-    """plotly.js as its package for Python carries it."""
-    return (resources.files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+    """plotly.js, packed, as its package for Python carries it."""
+    source = resources.files("plotly") / "package_data" / "plotly.min.js"
+    return pack_text(source.read_text(encoding="utf-8"))
 
 
 def _templates() -> Environment:

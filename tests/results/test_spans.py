@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,7 +24,7 @@ RUNS = settings(deadline=None, max_examples=40, suppress_health_check=[HealthChe
 def checked(result: Result) -> None:
     found = spans(result)
     assert sum(span.prolongs for span in found) == result.ticks
-    assert all(one.retired == other.before for one, other in zip(found, found[1:], strict=False))
+    assert all(one.retired == other.before for one, other in pairwise(found))
     peak = result.arch.peak_macs_per_tick
     for span in found:
         assert span.issued <= span.own <= span.end <= span.retired
