@@ -12,7 +12,7 @@ from lsim.report.definitions import meaning
 from lsim.report.figures import of_run, stack, stack_table, term, used
 from lsim.results.grouping import layerless
 from lsim.results.result import Result
-from lsim.results.spans import Span, ticks_between
+from lsim.results.spans import tile_ticks
 from lsim.results.states import COLUMNS
 
 SHOWN = 14  # groups of operators that have a bar of their own
@@ -20,7 +20,7 @@ SHOWN = 14  # groups of operators that have a bar of their own
 
 @frozen
 class OperatorGroup:
-    """Operators of one name, but for the number of their layer. `ticks`: of the part that is looked at, by state and cause,
+    """Operators of one name, but for the number of their layer. `ticks`: of a tile, by state and cause,
     while they prolong the run."""
 
     name: str
@@ -37,11 +37,18 @@ class OperatorGroup:
 
 def where(run: Run) -> Section:
     result = run.result
-    cores = [group.part("core") for group in result.plan.groups]
     blocks = [*_tiles(result), *_parts(result)]
-    for core in cores:
-        blocks += _operators(core, grouped(result, run.spans, core), result.ticks)
+    for tile in _unlike(result):
+        blocks += _operators(tile, grouped(run, tile), result.ticks)
     return Section("where", "Where the ticks went", blocks)
+
+
+def _unlike(result: Result) -> list[int]:
+    """The first tile of each set of tiles that belong to the same groups."""
+    first: dict[tuple[str, ...], int] = {}
+    for tile in range(result.arch.core.tiles):
+        first.setdefault(tuple(group.name for group in result.plan.groups if tile in group.tiles), tile)
+    return list(first.values())
 
 
 def _tiles(result: Result) -> list[Figure | Table]:
@@ -82,11 +89,10 @@ def _parts(result: Result) -> list[Figure | Table]:
 
 
 # -- operators -----------------------------------------------------------------------------------------------------
-def grouped(result: Result, found: Sequence[Span], part: str) -> list[OperatorGroup]:
+def grouped(run: Run, tile: int) -> list[OperatorGroup]:
     """The operators by name without the number of their layer, the longest first."""
-    (ticks,) = ticks_between(
-        result, [part], [s.before for s in found], [s.retired for s in found], follow_idle=True
-    )
+    found = run.spans
+    ticks = tile_ticks(run.result, tile, [s.before for s in found], [s.retired for s in found])
     members: dict[tuple[str, str], list[int]] = {}
     for i, span in enumerate(found):
         members.setdefault((layerless(span.name), span.kind), []).append(i)
@@ -104,7 +110,7 @@ def grouped(result: Result, found: Sequence[Span], part: str) -> list[OperatorGr
     return sorted(groups, key=lambda group: -group.prolongs)
 
 
-def _operators(core: str, groups: Sequence[OperatorGroup], total: int) -> list[Figure | Table]:
+def _operators(tile: int, groups: Sequence[OperatorGroup], total: int) -> list[Figure | Table]:
     shown = list(groups[:SHOWN])
     rows = [group.ticks for group in shown]
     names = [group.title for group in shown]
@@ -113,11 +119,11 @@ def _operators(core: str, groups: Sequence[OperatorGroup], total: int) -> list[F
         names.append(f"{len(rest)} other names")
         rows.append({c: sum(g.ticks.get(c, 0) for g in rest) for c in COLUMNS})
     note = (
-        f"A bar is as long as the operators prolong the run, so the bars sum to the run; its colours are what {core} did "
-        f"meanwhile: busy with a block, or waiting or idle, by root cause. Prolongs: {meaning('prolongs')}."
+        f"A bar is as long as the operators prolong the run, so the bars sum to the run; its colours are what "
+        f"tile {tile} did meanwhile: busy is within a block of its cores; the rest waits, by root cause. Prolongs: {meaning('prolongs')}."
     )
     figure = stack(
-        f"operators-{core}", f"Ticks by operator, and what {core} did meanwhile", note, names, rows
+        f"operators-tile{tile}", f"Ticks by operator, and what tile {tile} did meanwhile", note, names, rows
     )
     table_rows: list[list[Cell]] = [
         [
@@ -140,9 +146,9 @@ def _operators(core: str, groups: Sequence[OperatorGroup], total: int) -> list[F
         "MACs",
         Term("prolongs the run by", meaning("prolongs")),
         "share",
-        f"{core} mostly",
+        f"tile {tile} mostly",
     ]
-    return [figure, Table(columns, table_rows, f"Ticks by operator ({core})", total=True)]
+    return [figure, Table(columns, table_rows, f"Ticks by operator (tile {tile})", total=True)]
 
 
 def _mostly(ticks: Mapping[str, int], total: int) -> str:

@@ -124,8 +124,7 @@ def operators_aligned(runs: Sequence[Run]) -> Section:
 
 
 def _by_name(run: Run) -> dict[str, OperatorGroup]:
-    core = run.result.plan.groups[0].part("core")
-    return {f"{g.name} ({g.kind})": g for g in grouped(run.result, run.spans, core)}
+    return {f"{g.name} ({g.kind})": g for g in grouped(run, 0)}
 
 
 def _bars(
@@ -146,7 +145,7 @@ def _bars(
     layout = {
         "barmode": "group",
         "yaxis": {"autorange": "reversed", "type": "category", "automargin": True},
-        "xaxis": {"title": {"text": "ms by which the operators prolong the run"}},
+        "xaxis": {"title": {"text": "ms"}},
         "legend": {"traceorder": "normal"},
     }
     return Figure(

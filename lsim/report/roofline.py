@@ -17,7 +17,7 @@ from lsim.report.palette import INKS
 from lsim.results.folded import Ints
 from lsim.results.grouping import layerless
 from lsim.results.result import Result
-from lsim.results.spans import Span, ticks_between
+from lsim.results.spans import Span, tile_ticks
 from lsim.results.states import COLUMNS
 from lsim.results.traffic import Traffic, traffic
 
@@ -26,8 +26,8 @@ NAMES = {"hbm": "HBM", "global_sram": "the global SRAM"}
 
 @frozen
 class Point:
-    """An operator with MACs: its rate in MAC/s in its own time, its bytes, and the root cause of most of the ticks in which its
-    cores were not busy ("busy" if there are none)."""
+    """An operator with MACs: its rate in MAC/s in its own time, its bytes, and the root cause of most of the ticks in which the
+    cores of tile 0 were not busy ("busy" if there are none)."""
 
     span: Span
     rate: float
@@ -67,16 +67,12 @@ def _points(run: Run) -> list[Point]:
     result = run.result
     found, moved = run.spans, traffic(result.plan)
     chosen = [i for i, span in enumerate(found) if span.macs and span.ticks]
+    stretches = [found[i].own for i in chosen], [found[i].end for i in chosen]
     points = []
-    for core in dict.fromkeys(found[i].core for i in chosen):
-        mine = [i for i in chosen if found[i].core == core]
-        (ticks,) = ticks_between(
-            result, [core], [found[i].own for i in mine], [found[i].end for i in mine], follow_idle=True
-        )
-        for i, row in zip(mine, ticks, strict=True):
-            rate = found[i].macs / found[i].ticks * result.arch.core.clock
-            points.append((i, Point(found[i], rate, moved[i], _lost_to(row))))
-    return [point for _, point in sorted(points, key=lambda p: p[0])]
+    for i, ticks in zip(chosen, tile_ticks(result, 0, *stretches), strict=True):
+        rate = found[i].macs / found[i].ticks * result.arch.core.clock
+        points.append(Point(found[i], rate, moved[i], _lost_to(ticks)))
+    return points
 
 
 def _lost_to(ticks: Ints) -> str:
@@ -97,7 +93,7 @@ def _figure(memory: str, name: str, points: Sequence[Point], peak: float, bandwi
     note = (
         f"Every GEMM is a point. Slanted: {bandwidth / 1e9:,.4g} GB/s of {name}; flat: the peak of all engines, "
         f"{peak / 1e12:,.4g} TMAC/s; they meet at {peak / bandwidth:,.4g} MACs a byte. The colour is "
-        "the root cause of most of the ticks in which the cores fired no block (feed and ADC within a block count as busy)."
+        "the root cause of most of the ticks in which tile 0 was in no block (feed and ADC within a block count as busy)."
     )
     if aside:
         note += f" {aside:,} operators move no byte through {name} and are not shown."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -23,7 +23,6 @@ class Span:
     `issued`: when the controller begins to issue it. `own`: from when the parts that compute it have nothing earlier to do; while
     row passes of operators take turns (`chunked`) it is `issued`. `end`: its last result is in place. `before`, `retired`: when
     the operators before it in the trace, and when it has retired too; the run is cut at these ticks without gaps.
-    `core`: the part that computes it; of several tile groups the first.
     """
 
     name: str
@@ -34,7 +33,6 @@ class Span:
     end: int
     before: int
     retired: int
-    core: str
 
     @property
     def prolongs(self) -> int:
@@ -53,18 +51,16 @@ def spans(result: Result) -> tuple[Span, ...]:
     for u, unit in enumerate(result.plan.units):
         run, before = result.operators[unit.first], retired
         retired = max(retired, run.end)
-        core, free = _computed_by(result, u)
+        free = _free(result, u)
         own = run.start if result.options["deps"] == Deps.CHUNKED else max(run.start, free)
         name = " + ".join(operator.name for operator in unit.operators)
         macs = sum(operator.macs for operator in unit.operators)
-        found.append(
-            Span(name, unit.operators[0].kind.value, macs, run.start, own, run.end, before, retired, core)
-        )
+        found.append(Span(name, unit.operators[0].kind.value, macs, run.start, own, run.end, before, retired))
     return tuple(found)
 
 
-def _computed_by(result: Result, u: int) -> tuple[str, int]:
-    """The part that computes a unit, and when the first of those that do was done with what came before."""
+def _free(result: Result, u: int) -> int:
+    """When the first of the parts that compute a unit was done with what came before."""
     plan, log = result.plan, result.log
     kinds = [group.part("core") for group in plan.groups] if plan.units[u].is_gemm else ["dpu.lanes"]
     free = []
@@ -72,37 +68,35 @@ def _computed_by(result: Result, u: int) -> tuple[str, int]:
         ends = plan.ends.get(part, ())
         before = ends[u - 1] if u and ends else 0
         if ends and ends[u] > before:
-            free.append((log.when(log.parts.index(part), before) if before else 0, part))
-    if not free:  # its items lie with those of an operator that it takes turns with
-        return kinds[0], 0
-    return min(free, key=lambda f: f[0])[1], min(free)[0]
+            free.append(log.when(log.parts.index(part), before) if before else 0)
+    return min(free, default=0)  # none: its items lie with those of an operator that it takes turns with
+
+
+def tile_ticks(result: Result, tile: int, begins: Sequence[int], ends: Sequence[int]) -> Ints:
+    """(stretches, `COLUMNS`): ticks of a tile in each stretch [begin, end); stretches may overlap.
+
+    Busy is within a block, whatever the block's ticks are spent on; waiting and idle ticks go to their root cause, as in
+    `Result.tiles`.
+    """
+    groups = [group for group in result.plan.groups if tile in group.tiles]
+    cores = tuple(result.log.parts.index(group.part("core")) for group in groups)
+    cuts, place = np.unique(np.array([begins, ends], dtype=np.int64), return_inverse=True)
+    low, high = place.reshape(2, -1)
+    (columns,) = part_ticks(_TileStates(result.log, cores), [0], cuts)
+    ticks = np.stack([columns[name] for name in COLUMNS], axis=1)
+    before = np.concatenate([np.zeros((1, len(COLUMNS)), np.int64), np.cumsum(ticks, axis=0)])
+    spent: Ints = before[high] - before[low]
+    return spent
 
 
 @frozen(eq=False)
-class _IdleFollowed(States):
-    """States in which an idle part, too, spends its time on whom it waits for."""
+class _TileStates(States):
+    """The states of the machine as a tile sees them: one column, that of whichever of its `cores` speaks for it."""
+
+    cores: tuple[int, ...]
 
     @cached_property
     def columns(self) -> Ints:
-        return np.where(self.kinds == Kind.BUSY, 0, len(FIRST_COLUMNS) + self.causes)
-
-
-def ticks_between(
-    result: Result,
-    parts: Sequence[str],
-    begins: Sequence[int],
-    ends: Sequence[int],
-    follow_idle: bool = False,
-) -> Iterator[Ints]:
-    """For each part: (stretches, `COLUMNS`) its ticks in each stretch [begin, end), which may overlap.
-
-    `follow_idle`: idle ticks go to their root cause too, as those of a tile do.
-    """
-    states = _IdleFollowed(result.log) if follow_idle else result.timeline.states
-    cuts, place = np.unique(np.array([begins, ends], dtype=np.int64), return_inverse=True)
-    low, high = place.reshape(2, -1)
-    indices = [result.log.parts.index(part) for part in parts]
-    for columns in part_ticks(states, indices, cuts):
-        ticks = np.stack([columns[name] for name in COLUMNS], axis=1)
-        before = np.concatenate([np.zeros((1, len(COLUMNS)), np.int64), np.cumsum(ticks, axis=0)])
-        yield before[high] - before[low]
+        lines, speaker = np.arange(len(self.rows)), self.speaker(self.cores)
+        waiting = len(FIRST_COLUMNS) + self.causes[lines, speaker]
+        return np.where(self.kinds[lines, speaker] == Kind.BUSY, 0, waiting)[:, None]

@@ -78,6 +78,18 @@ class States:
         tick = int(self.log.entries[self.rows[stuck], 0])
         raise LawBroken(self.log.parts[part], tick, "waits for parts that wait for each other")
 
+    def speaker(self, cores: Sequence[int]) -> Ints:
+        """(state,): of the cores of the groups that a tile belongs to, the busiest, which speaks for the tile; one whose work is
+        done only where all are."""
+        kind = np.array([label.kind for label in self.log.labels])
+        done = np.array([label.kind is Kind.IDLE and label.cause is Cause.DONE for label in self.log.labels])
+        speaker = np.full(len(self.codes), cores[0])
+        for wanted in (Kind.IDLE, Kind.WAIT, Kind.BUSY):
+            for part in reversed(cores):
+                codes = self.codes[:, part]
+                speaker = np.where((kind[codes] == wanted) & ~done[codes], part, speaker)
+        return speaker
+
     @cached_property
     def targets(self) -> Ints:
         """By code, the part that whoever is in this state waits for; −1 for none."""

@@ -118,12 +118,7 @@ class Statistics:
         t = self.log
         ticks, codes = self._ticks, self.states.codes
         mine = [part for part, tiles in cores.items() if number in tiles]
-        kind = np.array([label.kind for label in t.labels])
-        speaker = np.array([mine[0]] * len(ticks))
-        for wanted in (Kind.IDLE, Kind.WAIT, Kind.BUSY):  # the busiest of its groups speaks for a tile
-            for part in reversed(mine):
-                is_so = (kind[codes[:, part]] == wanted) & ~self._finished(codes[:, part])
-                speaker = np.where(is_so, part, speaker)
+        speaker = self.states.speaker(mine)
         lines = np.arange(len(ticks))
         code = codes[lines, speaker]
         shooting = np.array([label.pattern is not None for label in t.labels])[code]
@@ -137,10 +132,6 @@ class Statistics:
                 for cause, n in self._shares(c, total, number - min(cores[part])).items():
                     causes[cause] = causes.get(cause, 0) + n
         return causes
-
-    def _finished(self, codes: Ints) -> Ints:
-        done = np.array([label.kind is Kind.IDLE and label.cause is Cause.DONE for label in self.log.labels])
-        return done[codes]
 
     def _shares(self, code: int, total: int, place: int) -> dict[str, int]:
         label = self.log.labels[code]

@@ -60,7 +60,7 @@ def test_does_every_bar_of_a_stack_sum_to_the_run(page: Page, deit: Result) -> N
 
 
 def test_do_the_bars_of_operators_sum_to_the_run(page: Page, deit: Result) -> None:
-    traces = page.script("figures")["operators-core"]["data"]
+    traces = page.script("figures")["operators-tile0"]["data"]
     assert sum(sum(trace["x"]) for trace in traces) == deit.ticks
 
 

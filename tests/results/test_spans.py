@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from small import attention, layers, machine
 from strategies import Machine, machines, traces
 from unfold import columns
@@ -14,7 +15,7 @@ from unfold import columns
 from lsim import simulate
 from lsim.errors import InputError
 from lsim.results.result import Result
-from lsim.results.spans import spans, ticks_between
+from lsim.results.spans import spans, tile_ticks
 from lsim.results.states import COLUMNS
 from lsim.trace import Trace
 
@@ -50,24 +51,28 @@ def test_do_spans_add_up_with_every_policy(deps: str) -> None:
 def test_are_the_ticks_of_a_stretch_those_of_the_unfolded_timeline() -> None:
     result = simulate(layers(6), machine())
     begins, ends = [0, 5, 5, result.ticks // 2], [result.ticks, 5, 90, result.ticks // 2 + 7]
-    parts = ["core", "gb0"]
-    for part, ticks in zip(parts, ticks_between(result, parts, begins, ends), strict=True):
-        happened = columns(result)[part]
-        for a, b, row in zip(begins, ends, ticks, strict=True):
-            told = {name: int(n) for name, n in zip(COLUMNS, row, strict=True) if n}
-            assert told == Counter(happened[a:b]), (part, a, b)
+    happened = columns(result)["core"]
+    for a, b, row in zip(begins, ends, tile_ticks(result, 0, begins, ends), strict=True):
+        told = Counter({name: int(n) for name, n in zip(COLUMNS, row, strict=True) if n})
+        core = Counter(happened[a:b])
+        idle = core.pop("idle", 0)
+        assert told.total() == b - a
+        assert (told - core).total() == idle and not core - told  # idle ticks have gone to their causes
 
 
-def test_go_the_ticks_of_an_idle_core_to_their_causes() -> None:
-    result = simulate(layers(6), machine())
-    ((followed,), (plain,)) = (
-        next(iter(ticks_between(result, ["core"], [0], [result.ticks], follow_idle=follow)))
-        for follow in (True, False)
-    )
-    idle = COLUMNS.index("idle")
-    assert plain[idle] > 0 and followed[idle] == 0
-    assert followed.sum() == plain.sum() == result.ticks
-    tile = result.tiles()["tile0"]
-    waits = {name: int(n) for name, n in zip(COLUMNS, followed, strict=True) if n and name != "busy"}
-    assert waits == {cause: n for cause, n in tile.items() if cause in waits}
-    assert sum(tile.values()) - sum(waits.values()) == followed[0]
+@RUNS
+@given(traces(), machines(), st.sampled_from(["lockstep", "head-parallel"]))
+def test_are_the_ticks_of_a_run_those_of_its_tiles(trace: Trace, machine: Machine, mapping: str) -> None:
+    try:
+        result = simulate(trace, machine.arch, mapping=mapping)
+    except InputError:
+        return
+    for number, tile in enumerate(result.tiles().values()):
+        (row,) = tile_ticks(result, number, [0], [result.ticks])
+        told = {name: int(n) for name, n in zip(COLUMNS, row, strict=True) if n}
+        busy = told.pop("busy", 0)
+        assert sum(tile.values()) == busy + sum(told.values()) == result.ticks
+        in_blocks = {"compute", "feed", "adc", "edge"}
+        assert {c: n for c, n in tile.items() if c not in in_blocks} == {
+            c: n for c, n in told.items() if c not in in_blocks
+        }

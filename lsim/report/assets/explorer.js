@@ -119,7 +119,7 @@ class Explorer {
       xaxis: { range: [a, b], title: { text: `tick (1 tick = ${+(1e12 / clock).toPrecision(4)} ps)` }, fixedrange: false, tickformat: ",d", hoverformat: ",d", nticks: innerWidth < 600 ? 3 : 8, anchor: "y" },
       yaxis: { domain: [0, 0.34], range: [0, 1], tickformat: ".0%", title: { text: part }, automargin: true },
       yaxis2: { domain: [0.4, 1], autorange: "reversed", type: "category", dtick: 1, tickfont: { size: 11 }, automargin: true, showgrid: false },
-      showlegend: false, dragmode: matchMedia("(pointer: coarse)").matches ? "pan" : "zoom", hovermode: "x",
+      showlegend: false, dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom", hovermode: "x",
       uirevision: `${a}:${b}`, height: 330 + 15 * parts.length,
     });
   }
