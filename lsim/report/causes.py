@@ -74,7 +74,8 @@ def _parts(result: Result) -> list[Figure | Table]:
     rows = [{"busy": p.busy, **p.waiting, "idle": p.idle} for p in parts.values()]
     note = (
         "Each bar is the whole run. Busy: the part serves. Idle: no work was issued to it. The rest it waited for another "
-        "part, for work or for room, by root cause. gb, hbm and broadcast are ports, which never wait."
+        "part, for work or for room, by root cause. gb, hbm and broadcast are ports, which never wait. "
+        "A core is busy throughout its blocks, with shots, feed and ADC; core_busy above counts the shots alone."
     )
     figure = stack("parts", "Ticks of each part", note, list(parts), rows)
     numbers = [

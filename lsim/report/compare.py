@@ -32,7 +32,10 @@ def side_by_side(runs: Sequence[Run]) -> Section:
         [f"bytes of {memory}", *(count(sum(run.result.bytes()[memory].values())) for run in runs)]
         for memory in ("hbm", "global_sram")
     ]
-    said = f"What is held against each other: {', '.join(run.name for run in runs)}. Shares and differences are to the first."
+    said = (
+        f"What is held against each other: {', '.join(run.name for run in runs)}. Shares and differences are to the first. "
+        "What one of them did over time, its roofline and its assumptions: lsim report of that run alone."
+    )
     return Section(
         "side-by-side", "Side by side", [Prose(said), Table(["", *(run.name for run in runs)], rows)]
     )
@@ -66,7 +69,7 @@ def differences(runs: Sequence[Run]) -> Section:
         return Section(
             "differences", "In what they differ", [Prose("In nothing: the same trace, machine and options.")]
         )
-    said = f"{len(rows)} of the {len(values[0]) + len(options[0]) + len(digests[0])} values that define these runs differ; all others are equal."
+    said = f"{len(rows)} of the {len(values[0]) + len(options[0]) + len(digests[0])} values that define these runs differ; all others are equal. [P] published, [R] of the released estimator, [A] assumed."
     table = Table(["value", *(run.name for run in runs)], rows)
     return Section("differences", "In what they differ", [Prose(said), table])
 

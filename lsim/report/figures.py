@@ -51,7 +51,10 @@ def stack(
         "barmode": "stack",
         "bargap": 0.25,
         "yaxis": {"autorange": "reversed", "type": "category", "automargin": True},
-        "xaxis": {"title": {"text": axis}, "range": [0, max(sum(row.values()) for row in rows)]},
+        "xaxis": {
+            "title": {"text": axis},
+            "range": [0, max((sum(row.values()) for row in rows), default=0) or 1],
+        },
         "showlegend": False,
     }
     return Figure(id, title, note, traces, layout, AROUND + BAR * len(names), used(rows))

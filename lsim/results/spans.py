@@ -78,6 +78,8 @@ def tile_ticks(result: Result, tile: int, begins: Sequence[int], ends: Sequence[
     Busy is within a block, whatever the block's ticks are spent on; waiting and idle ticks go to their root cause, as in
     `Result.tiles`.
     """
+    if not begins or not result.ticks:
+        return np.zeros((len(begins), len(COLUMNS)), dtype=np.int64)
     groups = [group for group in result.plan.groups if tile in group.tiles]
     cores = tuple(result.log.parts.index(group.part("core")) for group in groups)
     cuts, place = np.unique(np.array([begins, ends], dtype=np.int64), return_inverse=True)

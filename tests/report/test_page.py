@@ -10,13 +10,15 @@ import pytest
 from attrs import evolve
 from click.testing import CliRunner
 from pages import Page, at, report
-from small import attention, machine
+from small import attention, layers, machine, trace, vector
 
 from lsim import Result, load_arch, load_trace, simulate
+from lsim.arch import IDEALS
 from lsim.cli import cli
 from lsim.report.blocks import Run
 from lsim.report.page import page as make_page
 from lsim.results.output import write_result
+from lsim.trace import Kind, Trace
 
 LIMIT = 6_000_000
 ADDRESSES = ("src", "href", "action", "data", "poster", "srcset")
@@ -101,9 +103,8 @@ def test_are_equal_runs_equal_bytes(folders: list[Path], page: Page, tmp_path: P
 
 
 def test_is_a_name_that_looks_like_html_only_a_name() -> None:
-    trace = attention()
-    trace = evolve(trace, description="</script><img src=x onerror=alert(1)>")
-    made = Page(make_page([Run("<b>run</b>", simulate(trace, machine()))]))
+    work = evolve(attention(), description="</script><img src=x onerror=alert(1)>")
+    made = Page(make_page([Run("<b>run</b>", simulate(work, machine()))]))
     assert not any(tag == "img" for tag, _ in made.elements)
 
 
@@ -122,6 +123,15 @@ def test_is_there_a_page_for_every_policy(mapping: str, deps: str, ideal: list[s
     for id, figure in made.script("figures").items():
         if id.startswith("operators"):
             assert sum(sum(trace["x"]) for trace in figure["data"]) == result.ticks
+
+
+@pytest.mark.parametrize("ideal", [(), IDEALS])
+@pytest.mark.parametrize("work", [trace(), layers(1), trace(vector(Kind.NORM, ["z"], "n", 2, 4))])
+def test_is_there_a_page_for_next_to_no_work(work: Trace, ideal: tuple[str, ...]) -> None:
+    result = simulate(work, machine(ideal))
+    made = Page(make_page([Run("run", result)]))
+    assert at(result.to_dict(), "ticks") in [json.loads(n) for n, path, _ in made.numbers if path == "ticks"]
+    make_page([Run("one", result), Run("other", result)])
 
 
 @pytest.mark.slow

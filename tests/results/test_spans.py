@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small import attention, layers, machine
+from small import attention, gemm, layers, machine, trace, vector
 from strategies import Machine, machines, traces
 from unfold import columns
 
@@ -17,7 +17,7 @@ from lsim.errors import InputError
 from lsim.results.result import Result
 from lsim.results.spans import spans, tile_ticks
 from lsim.results.states import COLUMNS
-from lsim.trace import Trace
+from lsim.trace import Kind, Trace
 
 RUNS = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 
@@ -29,15 +29,16 @@ def checked(result: Result) -> None:
     peak = result.arch.peak_macs_per_tick
     for span in found:
         assert span.issued <= span.own <= span.end <= span.retired
+        assert span.prolongs >= 0
         assert span.macs <= peak * span.ticks
     assert sum(span.macs for span in found) == result.macs
 
 
 @RUNS
 @given(traces(), machines())
-def test_do_operators_prolong_the_run_by_its_ticks(trace: Trace, machine: Machine) -> None:
+def test_do_operators_prolong_the_run_by_its_ticks(work: Trace, machine: Machine) -> None:
     try:
-        result = simulate(trace, machine.arch)
+        result = simulate(work, machine.arch)
     except InputError:
         return
     checked(result)
@@ -46,6 +47,13 @@ def test_do_operators_prolong_the_run_by_its_ticks(trace: Trace, machine: Machin
 @pytest.mark.parametrize("deps", ["barrier", "chunked"])
 def test_do_spans_add_up_with_every_policy(deps: str) -> None:
     checked(simulate(attention(tokens=24, blocks=2), machine(), deps=deps))
+
+
+def test_prolongs_an_operator_that_ends_before_an_earlier_one_the_run_by_nothing() -> None:
+    result = simulate(trace(gemm("w", "x", "o", 8, 64, 64), vector(Kind.NORM, ["z"], "n", 2, 4)), machine())
+    long, short = spans(result)
+    assert short.end < long.end == result.ticks
+    assert (long.prolongs, short.prolongs) == (result.ticks, 0)
 
 
 def test_are_the_ticks_of_a_stretch_those_of_the_unfolded_timeline() -> None:
@@ -62,9 +70,9 @@ def test_are_the_ticks_of_a_stretch_those_of_the_unfolded_timeline() -> None:
 
 @RUNS
 @given(traces(), machines(), st.sampled_from(["lockstep", "head-parallel"]))
-def test_are_the_ticks_of_a_run_those_of_its_tiles(trace: Trace, machine: Machine, mapping: str) -> None:
+def test_are_the_ticks_of_a_run_those_of_its_tiles(work: Trace, machine: Machine, mapping: str) -> None:
     try:
-        result = simulate(trace, machine.arch, mapping=mapping)
+        result = simulate(work, machine.arch, mapping=mapping)
     except InputError:
         return
     for number, tile in enumerate(result.tiles().values()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from small import attention, layers, machine
+from small import attention, layers, linear, machine
 from strategies import Machine, machines, traces
 
 from lsim import load_arch, simulate
@@ -56,6 +56,19 @@ def test_do_the_bytes_of_units_sum_to_those_of_the_log(trace: Trace, machine: Ma
 def test_are_bytes_whole_with_every_policy(deps: str) -> None:
     result = simulate(attention(tokens=24, blocks=2), machine(), deps=deps)
     assert sum(unit.hbm for unit in traffic(result.plan)) == sum(result.bytes()["hbm"].values())
+
+
+def test_count_partial_sums_that_go_and_come_back() -> None:
+    """Two chunks of a GEMM whose act slots are small: its sums go to the global SRAM and are read again for the second."""
+    small = machine(
+        global_sram__m1_staging="32 B", global_sram__psum_staging="512 B", global_sram__out_staging="1 KiB",
+        global_sram__capacity="1697 B",
+    )  # fmt: skip
+    result = simulate(linear(4, 16, 64), small)
+    assert not result.plan.tilings["make o"].keep
+    (moved,) = traffic(result.plan)
+    assert moved.global_sram == sum(result.bytes()["global_sram"].values())
+    assert [(moved.hbm, moved.global_sram)] == walked(result.plan)
 
 
 def test_moves_a_linear_layer_its_weights_once() -> None:
