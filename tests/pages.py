@@ -11,8 +11,6 @@ from click.testing import CliRunner
 
 from lsim.cli import cli
 
-VOID = {"meta", "link", "br", "data"}
-
 
 class Page(HTMLParser):
     """`elements`: (tag, attributes) in order. `numbers`: (value, place in the JSON, text). `scripts`: (attributes, content)."""

@@ -14,8 +14,6 @@ _OTHERS: Mapping[str, str] = {
     "macs_a_second": "MACs of the trace over the length of the run",
     "busy": "the part serves: a core works on a block, a port on a request, a filler moves operands",
     "idle": "no work was issued to the part",
-    "waiting": "the part waits for another one, for work or for room; whom it waits for is followed until somebody is busy",
-    "share": "ticks over the ticks of the run",
     "prolongs": "ticks from the retirement of the operators before it in the trace to its own: by how much it makes the run longer; "
     "operators retire in the order of the trace, so these ticks sum to the run",
     "own": "ticks in which the operator has its cores (or the DPU) for itself: from its issue, or the last block of the "
