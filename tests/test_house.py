@@ -28,14 +28,10 @@ BELOW = {
     "report": {"errors", "units", "trace", "arch", "kernel", "plan", "results", "lsim"},
     "simulate": {"errors", "units", "trace", "arch", "kernel", "plan", "parts", "models", "results"},
     "export": {"errors", "units", "arch", "kernel", "plan", "results", "lsim"},
-    "cli": {"errors", "units", "trace", "arch", "plan", "results", "report", "simulate", "lsim"},
     "__main__": {"cli"},
 }
-BELOW["cli"] = {*BELOW, "lsim"} - {
-    "kernel",
-    "parts",
-    "__main__",
-}  # the command line uses all that is no part of a machine
+# the command line uses every room that is no part of a machine
+BELOW["cli"] = {*BELOW, "lsim"} - {"kernel", "parts", "__main__"}
 STRANGERS = ("trace", "arch", "kernel")
 
 

@@ -46,12 +46,12 @@ def cli() -> None:
     \b
     lsim run deit-tiny --arch lt-b-4bit        where the time of a run goes
     lsim inspect DIR --at 1000000              what every part did at a tick of it
+    lsim report DIR                            a page of HTML about it
+    lsim export DIR --perfetto FILE            its timeline for another tool
     lsim estimate deit-tiny --arch lt-b-4bit   what the published model says
+    lsim explain core_busy                     what a number means
     lsim trace list                            the workloads that come with lsim
     lsim arch list                             the machines that come with lsim
-    lsim export DIR --perfetto FILE            its timeline for another tool
-    lsim explain core_busy                     what a number means
-    lsim report DIR                        a page of HTML about it
 
     Exit codes: 0; 2 for input that is refused; 1 for an internal error, a law that the run broke.
     """
