@@ -10,7 +10,7 @@ import click
 from lsim.cli.text import print_json, print_tables
 
 if TYPE_CHECKING:
-    from lsim.results.meanings import Meaning
+    from lsim.results.meaning import Meaning
 
 
 @click.command(short_help="What a number means.")

@@ -35,6 +35,7 @@ INKS: Mapping[str, Ink] = {
     Cause.COMPUTE: Ink("#0072b2"),
     Cause.FEED: Ink("#3f97d1", "/"),
     Cause.ADC: Ink("#7fbfe9"),
+    Cause.RELOAD: Ink("#004a7a", "/"),
     Cause.READOUT: Ink("#a8d3ee", "\\"),
     Cause.M1_FILL: Ink("#d9b500"),
     Cause.M2_FILL: Ink("#f0dc5a"),

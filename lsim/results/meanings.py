@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from attrs import frozen
-
 from lsim.errors import InputError
 from lsim.kernel.labels import Cause
+from lsim.results.meaning import PHOTONIC, Meaning, in_ticks
+from lsim.results.model_meanings import OF_MODELS
 
 CAUSES: Mapping[Cause, str] = {
     Cause.COMPUTE: "the cores fire a shot",
@@ -46,38 +46,12 @@ UTILIZATION: Mapping[str, str] = {
 }
 
 
-@frozen
-class Meaning:
-    """What a number is.
-
-    `name`: as in `lsim run --json`, dotted; * stands for any name there. `unit`; `clock`: what its ticks or seconds are counted by.
-    `formula`: from which others it comes. `entries`: what of the log it sums. `also`: where else it is shown, as "command: path".
-    """
-
-    name: str
-    definition: str
-    unit: str = "1"
-    clock: str = ""
-    formula: str = ""
-    entries: str = ""
-    also: tuple[str, ...] = ()
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        return (f"run: {self.name}", *self.also)
-
-
-PHOTONIC = "photonic clock, core.clock"
 _LABELS = "states of the part's records"
 _SHOTS = "blocks of all cores, by shots"
 
 
-def _ticks(name: str, definition: str, formula: str = "", entries: str = "", *also: str) -> Meaning:
-    return Meaning(name, definition, "ticks", PHOTONIC, formula, entries, also)
-
-
 _RUN = (
-    _ticks("ticks", "length of the run, to the end of its last program", "", "tick of the last record of a program"),
+    in_ticks("ticks", "length of the run, to the end of its last program", "", "tick of the last record of a program"),
     Meaning("seconds", "length of the run", "s", PHOTONIC, "ticks / core.clock"),
     Meaning("macs", "multiply-accumulates of the trace", "MACs", "", "Σ heads · rows · depth · columns of its GEMMs", "", ("run: trace.macs", "trace show: macs", "trace list: *.macs")),
     Meaning("trace.operators", "operators of the trace", "operators", also=("trace list: *.operators",)),
@@ -87,14 +61,27 @@ _RUN = (
     Meaning("utilization.core_busy", UTILIZATION["core_busy"], "share", PHOTONIC, "Σ core_shots / (core.tiles · core.cores · ticks)", _SHOTS),
     Meaning("utilization.occupied", UTILIZATION["occupied"], "share", PHOTONIC, "Σ engine_shots / (core.tiles · core.cores · core.rows · core.columns · ticks)", _SHOTS),
     Meaning("utilization.useful_macs", UTILIZATION["useful_macs"], "share", PHOTONIC, "macs / (core.tiles · core.cores · core.rows · core.columns · core.wavelengths · ticks)", _SHOTS),
-    _ticks("parts.*.busy", "ticks in which the part serves its own work", "ticks − idle − Σ waiting", _LABELS, "inspect --window: *.busy", "inspect --bins: parts.*.busy.*"),
-    _ticks("parts.*.idle", "ticks until the controller issues work to the part; of a port, until somebody asks", "", _LABELS, "inspect --window: *.idle", "inspect --bins: parts.*.idle.*"),
+    in_ticks("parts.*.busy", "ticks in which the part serves its own work", "ticks − idle − Σ waiting", _LABELS, "inspect --window: *.busy", "inspect --bins: parts.*.busy.*"),
+    in_ticks("parts.*.idle", "ticks until the controller issues work to the part; of a port, until somebody asks", "", _LABELS, "inspect --window: *.idle", "inspect --bins: parts.*.idle.*"),
     Meaning("operators.*.macs", "multiply-accumulates of the operator", "MACs", "", "heads · rows · depth · columns; 0 of a vector operator", "", ("trace show: operators.*.macs",)),
-    _ticks("operators.*.start", "tick at which the operator's issue begins", "", "record of the controller at its item"),
-    _ticks("operators.*.end", "tick at which its last result is in place", "max over the processes that complete it", "first record behind its last item"),
+    in_ticks("operators.*.start", "tick at which the operator's issue begins", "", "record of the controller at its item"),
+    in_ticks("operators.*.end", "tick at which its last result is in place", "max over the processes that complete it", "first record behind its last item"),
 )  # fmt: skip
 
 _TRACE = (
+    *(
+        Meaning(f"trace.bytes.{role}", f"bytes of {said}, packed at so many bits an element", "B", also=(f"trace show: bytes.*.{role}",))
+        for role, said in (
+            ("weight", "all weights"),
+            ("activation", "what operators write for others to read"),
+            ("kv", "entries of the KV cache, new and old"),
+            ("input", "the inputs of the model"),
+        )
+    ),
+    Meaning("intensity", "arithmetic intensity: MACs of a byte fetched", "MACs/B", "", "macs / bytes of the weights and KV entries that GEMMs read, each once, at so many bits an element", also=("trace show: intensity.*",)),
+    Meaning("repeats.*.count", "how often the same operators follow each other: what folding uses", "times", also=("trace show: repeats.*.count",)),
+    Meaning("repeats.*.start", "place of the first of them among the operators, from 0", "operators", also=("trace show: repeats.*.start",)),
+    Meaning("repeats.*.macs", "multiply-accumulates of one repetition", "MACs", "", "Σ macs of its operators", also=("trace show: repeats.*.macs",)),
     Meaning("parameters", "elements of all weights", "elements", also=("trace show: parameters", "trace list: *.parameters")),
     *(
         Meaning(f"operators.*.{name}", said, unit, also=(f"trace show: operators.*.{name}",))
@@ -121,9 +108,9 @@ _INSPECT = (
             ("column_block", "column block, counted over all panels"),
         )
     ),
-    _ticks("begin", "first tick of a bin or a wait", "", "", "inspect --bins: begin.*", "inspect --waits: *.begin"),
-    _ticks("end", "tick after the last of a bin or a wait", "", "", "inspect --bins: end.*", "inspect --waits: *.end"),
-    _ticks("waits.*.ticks", "length of a single wait", "end − begin", "a record of waiting up to the part's next", "inspect --waits: *.ticks"),
+    in_ticks("begin", "first tick of a bin or a wait", "", "", "inspect --bins: begin.*", "inspect --waits: *.begin"),
+    in_ticks("end", "tick after the last of a bin or a wait", "", "", "inspect --bins: end.*", "inspect --waits: *.end"),
+    in_ticks("waits.*.ticks", "length of a single wait", "end − begin", "a record of waiting up to the part's next", "inspect --waits: *.ticks"),
     Meaning("waits.*.times", "how often this wait, of this length, happens: folding repeats it", "waits", also=("inspect --waits: *.times",)),
     Meaning("shots.core_shots", "shots of cores that have a row", "shots", "", "a block in part: the shots inside", _SHOTS, ("inspect --bins: shots.core_shots.*",)),
     Meaning("shots.engine_shots", "shots of dot-product engines that have a row and a column", "shots", "", "Σ core_shots · rows · columns", _SHOTS, ("inspect --bins: shots.engine_shots.*",)),
@@ -144,14 +131,14 @@ _MEMORIES: Mapping[str, str] = {
 def _causes() -> Iterator[Meaning]:
     for cause, said in CAUSES.items():
         shown = f"inspect --window: *.waiting.{cause}", f"inspect --bins: parts.*.waiting.{cause}.*"
-        yield _ticks(
+        yield in_ticks(
             f"tiles.*.{cause}",
             f"ticks of a tile in which {said}",
             "",
             "states of the tile's cores; blocks by their shots",
         )
         outside = "the cores work on a block, its feed and ADC included" if cause is Cause.COMPUTE else said
-        yield _ticks(f"parts.*.waiting.{cause}", f"ticks that the part waits while {outside}", "", f"{_LABELS}, whom it waits for followed to one that is busy", *shown)  # fmt: skip
+        yield in_ticks(f"parts.*.waiting.{cause}", f"ticks that the part waits while {outside}", "", f"{_LABELS}, whom it waits for followed to one that is busy", *shown)  # fmt: skip
 
 
 def _bytes() -> Iterator[Meaning]:
@@ -163,7 +150,7 @@ def _bytes() -> Iterator[Meaning]:
 
 
 MEANINGS: Mapping[str, Meaning] = {
-    meaning.name: meaning for meaning in (*_RUN, *_causes(), *_bytes(), *_INSPECT, *_TRACE)
+    meaning.name: meaning for meaning in (*_RUN, *_causes(), *_bytes(), *_INSPECT, *_TRACE, *OF_MODELS)
 }
 
 
