@@ -57,6 +57,7 @@ class Port:
         self.env, self.name, self.policy = env, name, policy
         self.index = env.add_part(self, Label(Kind.IDLE, Cause.DONE))
         self._nothing = env.states[self.index]
+        self._write = env.log.latest.extend
         self.wait_code = env.labels.code(Label(Kind.WAIT, target=self.index))
         self.queue: list[Request] = []
         self.serving: list[
@@ -119,20 +120,23 @@ class Port:
     def begin(self, server: Server, request: Request) -> None:
         """The server begins to serve a request."""
         env, rank, code, posted = self.env, request.rank, request.code, request.posted
+        states, now = env.states, env._now
         if not posted:
-            env.enter(rank, code, env.parts[rank].cursor.n)
+            states[rank] = code
+            self._write((now, rank, code, env.parts[rank].cursor.n))
         self._last = rank
         serving = self.serving
         serving.append((rank, code, server.face))
         if len(serving) > len(self.servers):
             has = f"serves {len(serving)} at once and has {len(self.servers)} servers"
-            raise LawBroken(self.name, env._now, has)
+            raise LawBroken(self.name, now, has)
         shown = self._counted if posted else self._shown
         whom = code if posted else serving[0][1]
         busy = shown.get(whom)
         if busy is None:
             busy = shown[whom] = self._busy_code(whom, counts=posted)
-        env.enter(self.index, busy, 0)
+        states[self.index] = busy
+        self._write((now, self.index, busy, 0))
 
     def end(self, request: Request) -> Request | None:
         """A server has served a request; the next one if there is no need to wait for what else this tick may bring.
@@ -143,7 +147,8 @@ class Port:
         serving, env = self.serving, self.env
         if len(serving) == 1:
             serving.clear()
-            env.enter(self.index, self._nothing, 0)
+            env.states[self.index] = self._nothing
+            self._write((env._now, self.index, self._nothing, 0))
         else:
             serving.remove(next(entry for entry in serving if entry[0] == request.rank))
             env.enter(self.index, self._busy_code(serving[0][1], counts=False), 0)

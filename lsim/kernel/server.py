@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lsim.kernel.environment import Wake, Walk
-from lsim.kernel.process import Run, Wait
+from lsim.kernel.process import Run
 
 if TYPE_CHECKING:
     from lsim.kernel.port import Port, Request
@@ -26,34 +26,25 @@ class Server:
         self._turn._value = None
         Walk(self.env, self.run())
 
-    def serve(self, request: Request) -> Wait:
-        """What is done for one request; by default its ticks, or a hold."""
-        return self.hold(request) if request.ticks is None else self.spend(request, request.ticks)
-
     def preference(self, request: Request) -> int:
         """Of several idle servers the one with the least takes a request."""
         return self.number
 
     def run(self) -> Run:
-        port = self.port
+        port, fire, turn, resume = self.port, self.env.fire, self._turn, self.resume
         while True:
             port.idle.append(self)
-            yield self._turn
+            yield turn
             while (request := self.request) is not None:
                 port.begin(self, request)
-                yield from self.serve(request)
+                ticks = request.ticks
+                if ticks is None:  # whoever asked holds it, and resumes it with `Port.release`
+                    fire(request)
+                else:  # it is free before whoever was served goes on, who may ask again
+                    request.callbacks.insert(0, resume)
+                    fire(request, ticks)
+                yield turn
                 self.request = port.end(request)
-
-    def spend(self, request: Request, ticks: int) -> Wait:
-        """Serves for a while; the server is free before whoever was served goes on, who may ask again."""
-        request.callbacks.insert(0, self.resume)
-        self.env.fire(request, ticks)
-        return (self._turn,)
-
-    def hold(self, request: Request) -> Wait:
-        """Is held by whoever asked, until `Port.release`."""
-        self.env.fire(request)
-        return (self._turn,)
 
     def resume(self, _: Any = None) -> None:
         """The process goes on at once, within this event."""
