@@ -31,11 +31,11 @@ def heading(title: str, *lines: str) -> Text:
 
 
 def plain(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> Table:
-    """A table with a rule under its head; the last column wraps, the others are as wide as they must be."""
+    """A table with a rule under its head; numbers (the columns to the right) are never cut, of the others the widest wraps."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
     for i, column in enumerate(columns):
-        last = i == len(columns) - 1 and i not in right
-        table.add_column(column, justify="right" if i in right else "left", overflow="fold", no_wrap=not last)
+        number = i in right
+        table.add_column(column, justify="right" if number else "left", overflow="fold", no_wrap=number)
     for row in rows:
         table.add_row(*map(Text, row))
     return table
