@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.padding import Padding
@@ -31,11 +31,15 @@ def heading(title: str, *lines: str) -> Text:
 
 
 def plain(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> Table:
-    """A table with a rule under its head; numbers (the columns to the right) are never cut, of the others the widest wraps."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+    """A table with a rule under its head. Columns are as wide as they must be, but the last, which wraps, or the first if the last
+    are numbers, to the right: those are never cut."""
+    numeric = len(columns) - 1 in right
+    padding = (0, 1, 0, 0) if numeric else (0, 1)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=padding, show_edge=False)
+    wraps = 0 if numeric else len(columns) - 1
     for i, column in enumerate(columns):
-        number = i in right
-        table.add_column(column, justify="right" if number else "left", overflow="fold", no_wrap=number)
+        justify: Literal["left", "right"] = "right" if i in right else "left"
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=i != wraps)
     for row in rows:
         table.add_row(*map(Text, row))
     return table
