@@ -10,7 +10,7 @@ from attrs import frozen
 
 from lsim.export.rows import Window
 from lsim.kernel.labels import Kind
-from lsim.plan.places import ends_of
+from lsim.plan.places import ends_of, operators_of
 from lsim.results.intervals import Unfolding
 from lsim.results.running import RunningSum, running_ticks
 
@@ -69,23 +69,25 @@ class Summary:
     def _bounds(self) -> Iterator[tuple[int, int, str | None]]:
         """(begin, end, operator), over the whole run."""
         result = self.window.result
-        own = self.part if ends_of(result.plan, result.log.parts[self.part]) else None
+        own = bool(ends_of(result.plan, result.log.parts[self.part]))
+        name = result.log.parts[self.part] if own else RETIRE
         records = Unfolding(result.log, (self.part,))
         begin = 0
-        for unit, end in self._ends(result.log.parts.index(RETIRE) if own is None else own):
+        for unit, end in self._ends(name):
             if end > self.window.begin and begin < self.window.end:
-                first = begin if own is None else self._first_work(records, begin, end)
+                first = self._first_work(records, begin, end) if own else begin
                 yield begin, first, None
-                yield first, end, result.plan.units[unit].operators[-1].name
+                yield first, end, operators_of(result.plan, name, unit)
             begin = end
         yield begin, result.ticks, None
 
-    def _ends(self, part: int) -> Iterator[tuple[int, int]]:
+    def _ends(self, part: str) -> Iterator[tuple[int, int]]:
         """(unit, tick at which the part has done it) of each unit that is work for the part."""
         before, result = 0, self.window.result
-        for unit, done in enumerate(ends_of(result.plan, result.log.parts[part])):
+        rank = result.log.parts.index(part)
+        for unit, done in enumerate(ends_of(result.plan, part)):
             if done > before:
-                yield unit, result.log.when(part, done)
+                yield unit, result.log.when(rank, done)
             before = done
 
     def _first_work(self, records: Unfolding, begin: int, end: int) -> int:

@@ -70,6 +70,12 @@ def item_at(plan: Plan, part: str, position: int) -> Item | None:
     return Item(_name(plan, whose), index, items, place)
 
 
+def operators_of(plan: Plan, part: str, unit: int) -> str:
+    """The operator of a unit, as a part's program has it; of two that take turns, both."""
+    units = (unit,) if part in CONTROL else sorted(set(plan.turns.get(unit, (unit,))))
+    return " + ".join(_name(plan, u) for u in units)
+
+
 def _name(plan: Plan, unit: int) -> str:
     return plan.units[unit].operators[-1].name
 
