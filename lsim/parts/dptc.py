@@ -91,17 +91,22 @@ def active_tiles(item: Block, arch: Arch) -> int:
 
 
 def amounts(item: Block, arch: Arch) -> tuple[tuple[str, int], ...]:
-    """What one block counts."""
+    """What one block counts. An M1 operand that is held from the block before is not encoded again; M2 is, for each sign."""
     bits, core = arch.operands.bits, arch.core
+    steps, samples = ceil_div(item.depth, core.cores * core.wavelengths), ceil_div(item.shots, arch.readout.integrate)
+    held = steps == 1 and not item.first_of_chunk
+    sums = packed(item.rows * item.columns, arch.operands.partial_sum_bits)
     counted = [
         ("macs", item.rows * item.columns * item.depth),
         ("shots", item.shots),
         ("core_shots", item.shots * core.cores * active_tiles(item, arch)),
         ("engine_shots", item.shots * core.cores * item.rows * item.columns),
+        ("m1_encodings", 0 if held else item.rows * item.depth),
+        ("m2_encodings", item.columns * item.depth * item.shots // steps),
+        ("conversions", samples * item.rows * item.columns),
         ("m2_sram.out", packed(item.columns * item.depth, bits)),
     ]
     if item.last_of_chunk:
         counted.append(("m1_sram.out", packed(item.rows * item.depth, bits)))
-    if item.deposits:
-        counted.append(("act_sram.in", packed(item.rows * item.columns, arch.operands.partial_sum_bits)))
+    counted.append(("act_sram.in" if item.deposits else "act_sram.kept", sums))
     return tuple(counted)

@@ -28,7 +28,7 @@ class Drainer(Process):
     def work(self, item: Drain) -> Run:
         yield from self.take(self.full)
         if item.reads:
-            yield from self.sram.access(self, item.reads, self.fetches(item.reads), item.restart)
+            yield from self.sram.access(self, item.reads, self.fetches(item), item.restart)
         if item.room:
             yield from self.take(self.ring, item.room)
         yield from self.sram.access(self, item.writes, self.moves(item), item.restart and not item.reads)
@@ -38,8 +38,8 @@ class Drainer(Process):
         for edge in item.gives:
             self.edges[edge].give()
 
-    def fetches(self, size: int) -> int:
-        return self.busy(Cause.PARTIAL_SUMS, ("global_sram.out", size))
+    def fetches(self, item: Drain) -> int:
+        return self.busy(Cause.PARTIAL_SUMS, ("global_sram.out", item.reads), ("merged", item.merges))
 
     def moves(self, item: Drain) -> int:
         cause = Cause.PARTIAL_SUMS if item.partial else self.cause

@@ -108,6 +108,11 @@ class GemmLoops(Loops):
         last = self.t.last_columns if edge else self.columns
         return (blocks - 1) * packed(place.rows * self.columns, bits) + packed(place.rows * last, bits)
 
+    def results(self, place: Place, blocks: int, edge: bool) -> int:
+        """Elements of the result."""
+        last = self.t.last_columns if edge else self.columns
+        return place.rows * ((blocks - 1) * self.columns + last)
+
     def m1_load(self, at: Place) -> int:
         """What the M1 operand of a row pass counts in the window of what is fetched ahead: its bytes, at most half of it."""
         return min(packed(at.rows * sum(self.t.chunks), self.bits), self.arch.controller.m1_ahead // 2)
@@ -264,6 +269,7 @@ class GemmLoops(Loops):
                 Drain(
                     reads=psum if earlier else 0,
                     writes=psum if partial else result,
+                    merges=self.results(at, blocks, edge) if earlier else 0,
                     sums=psum,
                     partial=partial,
                     restart=at.first and first and not earlier,

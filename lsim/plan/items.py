@@ -97,11 +97,12 @@ class Block:
 class Drain:
     """The results of one act unit go to the global SRAM: `reads` earlier partial sums (bytes, 0 none), `writes` bytes.
 
-    `sums`: bytes of the slot that this empties. `partial`: what is written are partial sums. `room`: out-staging bytes it needs. `copies`: it goes on to HBM.
+    `merges`: how many sums the earlier ones are added to. `sums`: bytes of the slot that this empties. `partial`: what is written are partial sums. `room`: out-staging bytes it needs. `copies`: it goes on to HBM.
     """
 
     reads: int
     writes: int
+    merges: int = 0
     sums: int = 0
     partial: bool = False
     restart: bool = False
