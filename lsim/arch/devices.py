@@ -211,6 +211,7 @@ class Devices:
     word: Word
     global_sram_macro: GlobalMacro
     operand_sram_macro: Macro
+    act_sram_macro: Macro
     buffer_macro: Macro
     logic: Logic
 

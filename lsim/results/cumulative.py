@@ -34,7 +34,7 @@ class Measure(Protocol):
 def cumulative(log: FoldedLog, ticks: Ints, measure: Measure) -> Ints:
     """(len(ticks), width): what a measure has come to before each tick, 0 <= tick <= the run's end."""
     levels = log.levels(ticks)
-    before = _Before(log, measure, [row for level in levels for row in (level.first, level.row)])
+    before = Before(log, measure, [row for level in levels for row in (level.first, level.row)])
     sums = np.zeros((len(ticks), measure.width), dtype=np.int64)
     for level in levels:
         sums[level.which] += before(level.row) - before(level.first)
@@ -44,7 +44,7 @@ def cumulative(log: FoldedLog, ticks: Ints, measure: Measure) -> Ints:
     return sums
 
 
-class _Before:
+class Before:
     """What came before a row of the log, in the time it was written: with all repetitions of the folds above it.
 
     `stretches`: what one repetition of each fold brings.

@@ -65,22 +65,35 @@ class Statistics:
 
     # -- sums ------------------------------------------------------------------------------------------------------
     @cached_property
+    def counts_by_part(self) -> Ints:
+        """(part, code): how often each part entered each of its states."""
+        t = self.log
+        counts = np.zeros((len(t.parts), len(t.labels)), dtype=np.int64)
+        records = t.entries[:, 1] >= 0
+        part, code = t.entries[records, 1:3].T
+        np.add.at(counts.ravel(), part * len(t.labels) + code, t.times[records])
+        return counts
+
+    @cached_property
     def counts(self) -> Ints:
         """How often each state, by code, was entered."""
-        t = self.log
-        records = t.entries[:, 1] >= 0
-        counts = np.zeros(len(t.labels), dtype=np.int64)
-        np.add.at(counts, t.entries[records, 2], t.times[records])
+        counts: Ints = self.counts_by_part.sum(axis=0)
         return counts
 
     @cached_property
     def amounts(self) -> dict[str, int]:
         """All that was counted: bytes in and out of each buffer, shots, MACs."""
+        return self._amounts(self.counts)
+
+    def amounts_of(self, part: int) -> dict[str, int]:
+        """All that was counted at a part."""
+        return self._amounts(self.counts_by_part[part])
+
+    def _amounts(self, counts: Ints) -> dict[str, int]:
         totals: dict[str, int] = {}
-        for code, count in enumerate(self.counts.tolist()):
-            if count:
-                for name, quantity in self.log.labels[code].amounts:
-                    totals[name] = totals.get(name, 0) + count * quantity
+        for code in np.flatnonzero(counts).tolist():
+            for name, quantity in self.log.labels[code].amounts:
+                totals[name] = totals.get(name, 0) + int(counts[code]) * quantity
         return totals
 
     def ticks_by_code(self, part: int) -> Ints:

@@ -15,7 +15,7 @@ PARTS = (
 )
 DEVICES = (
     "laser, comb, modulator, microdisk, y_branch, phase_shifter, coupler, engine, microring, mzi, photodetector, dac, adc,"
-    " tia, adder, word, global_sram_macro, operand_sram_macro, buffer_macro, logic"
+    " tia, adder, word, global_sram_macro, operand_sram_macro, act_sram_macro, buffer_macro, logic"
 )
 
 

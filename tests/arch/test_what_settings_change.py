@@ -54,7 +54,7 @@ def test_does_setting_what_is_there_already_change_nothing() -> None:
             "--set: hbn.channels: unknown part 'hbn'; did you mean 'hbm'?; allowed: core, operands,"
             " global_sram, m1_sram, m2_sram, act_sram, encoder, broadcast, readout, dpu, hbm, controller,"
             " laser, comb, modulator, microdisk, y_branch, phase_shifter, coupler, engine, microring, mzi,"
-            " photodetector, dac, adc, tia, adder, word, global_sram_macro, operand_sram_macro, buffer_macro, logic",
+            " photodetector, dac, adc, tia, adder, word, global_sram_macro, operand_sram_macro, act_sram_macro, buffer_macro, logic",
         ),
         (
             {"operands": "4 bit"},

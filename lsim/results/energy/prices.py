@@ -1,0 +1,124 @@
+"""What an event of the log costs, and what draws power all the time: exact, from the devices of an architecture.
+
+The scaling rules are those of the released Lightening-Transformer estimator (`lsim.arch.power`). Where the same page
+misses a cost that the simulated machine has (partial sums at their own width, a transimpedance amplifier that works in
+every shot that it integrates), `lsim.results.energy.meanings` says so.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import cached_property
+
+from attrs import frozen
+
+from lsim.arch import Arch, DevicePower, device_power, event_energy
+
+DYNAMIC = (
+    "dac", "modulator", "photodetector", "tia", "adc", "adder", "registers", "interconnect",
+    "m1_sram", "m2_sram", "act_sram", "global_sram", "hbm", "dpu_buffers", "dpu",
+)  # fmt: skip
+STATIC = ("laser", "tuning", "registers", "m1_sram", "m2_sram", "act_sram", "global_sram")
+COMPONENTS = tuple(dict.fromkeys(("laser", "tuning", *DYNAMIC)))
+
+Price = tuple[tuple[str, Fraction], ...]
+"""What one unit of a counter costs: (component, pJ)."""
+
+
+@frozen(eq=False)
+class Prices:
+    """Prices of one machine. `arch`: whose devices and sizes they follow from."""
+
+    arch: Arch
+
+    @cached_property
+    def power(self) -> DevicePower:
+        return device_power(self.arch)
+
+    @cached_property
+    def of(self) -> dict[str, Price]:
+        """By counter, of `lsim.kernel.labels.Label.amounts`; a counter that is not here costs nothing."""
+        return {**self._converters(), **self._memories(), **self._dpu()}
+
+    @cached_property
+    def static(self) -> dict[str, Fraction]:
+        """pJ a tick of each component of STATIC, drawn whether it is used or not."""
+        core, devices = self.arch.core, self.arch.devices
+        cores, tiles = core.tiles * core.cores, core.tiles
+        encoders = core.wavelengths * (
+            core.rows * cores + core.columns * core.cores * self.arch.broadcast.streams
+        )
+        buffers = 2 * tiles + cores + core.cores
+        milliwatts = {
+            "laser": cores * self.power.laser,
+            "tuning": encoders * 2 * devices.microdisk.power,
+            "registers": buffers * devices.buffer_macro.power,
+            "m1_sram": tiles * devices.operand_sram_macro.power,
+            "m2_sram": devices.operand_sram_macro.power,
+            "act_sram": tiles * devices.act_sram_macro.power,
+            "global_sram": tiles * devices.global_sram_macro.power,
+        }
+        return {name: event_energy(self.arch, power) for name, power in milliwatts.items()}
+
+    @cached_property
+    def static_pj(self) -> Fraction:
+        """pJ a tick of all of them."""
+        return sum(self.static.values(), Fraction(0))
+
+    # -- by counter ------------------------------------------------------------------------------------------------
+    def _converters(self) -> dict[str, Price]:
+        of, core, word = self.power, self.arch.core, self.arch.devices.word
+        bits, sums = self.arch.operands.bits, self.arch.operands.partial_sum_bits
+        encoding = (("dac", self._tick(of.dac)), ("modulator", self.arch.devices.modulator.energy))
+        held = ("registers", 2 * self._word(word.register, bits))
+        fed = self._word(word.local, bits)
+        return {
+            "m1_encodings": (*encoding, held, ("m1_sram", fed)),
+            "m2_encodings": (*encoding, held, ("m2_sram", fed)),
+            "engine_shots": (
+                ("photodetector", self._tick(of.detector)),
+                ("tia", self._tick(of.tia) / core.cores),  # one for what the cores of a tile add up to
+            ),
+            "conversions": (
+                ("adc", self._tick(of.adc)),
+                ("adder", self._tick(of.adder)),
+                ("registers", 2 * self._word(word.register, sums)),
+                ("interconnect", self._word(word.interconnect, sums)),
+            ),
+            "merged": (("adder", self._tick(of.adder)),),
+        }
+
+    def _memories(self) -> dict[str, Price]:
+        word = self.arch.devices.word
+        both_ways = {
+            "act_sram": ("act_sram", word.local),
+            "global_sram": ("global_sram", word.global_sram),
+            "hbm": ("hbm", word.hbm),
+            "dpu_in": ("dpu_buffers", word.local),
+            "dpu_out": ("dpu_buffers", word.local),
+        }
+        prices: dict[str, Price] = {
+            f"{memory}.{way}": ((component, self._word(energy, 8)),)
+            for memory, (component, energy) in both_ways.items()
+            for way in ("in", "out")
+        }
+        local = self._word(word.local, 8)
+        prices["act_sram.kept"] = (("act_sram", 2 * local),)
+        return {**prices, "m1_sram.in": (("m1_sram", local),), "m2_sram.in": (("m2_sram", local),)}
+
+    def _dpu(self) -> dict[str, Price]:
+        logic, bits = self.arch.devices.logic, self.arch.operands.bits
+        softmax = logic.softmax_power * 10**9 / Fraction(logic.softmax_rate) * bits / 8
+        functions = ("norm", "activation", "residual", "multiply", "rotary", "embedding")
+        energies = {name: getattr(logic, name) * logic.operation for name in functions}
+        return {
+            f"dpu.{name}": (("dpu", Fraction(energy)),)
+            for name, energy in {**energies, "softmax": softmax}.items()
+        }
+
+    def _tick(self, power: Fraction) -> Fraction:
+        return event_energy(self.arch, power)
+
+    def _word(self, energy: Fraction, bits: int) -> Fraction:
+        """Of so many bits, at an energy a word."""
+        return energy * bits / self.arch.devices.word.bits
