@@ -13,6 +13,7 @@ from lsim.cli.window import check_parts, window_of
 from lsim.errors import InputError
 
 if TYPE_CHECKING:
+    from lsim.results.result import Result
     from lsim.results.timeline import Timeline
 
 Answer = tuple[Any, Iterable[object]]
@@ -29,6 +30,7 @@ Answer = tuple[Any, Iterable[object]]
 @click.option(
     "--waits", type=click.IntRange(min=1), metavar="K", help="The K longest single waits of the run."
 )
+@click.option("--energy", "energy", is_flag=True, help="What the run spent, by component, operator and tile.")
 @click.option("--part", "parts", multiple=True, metavar="P", help="Only this part. May be given again.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def inspect(
@@ -39,6 +41,7 @@ def inspect(
     bins: int | None,
     chart: bool,
     waits: int | None,
+    energy: bool,
     parts: Sequence[str],
     as_json: bool,
 ) -> None:
@@ -48,14 +51,19 @@ def inspect(
     """
     from lsim.results.store import load_result
 
-    _check_choice(tick, blame, window, waits, (bins, chart or None), as_json)
-    timeline = load_result(folder).timeline
+    _check_choice(tick, blame, window, waits, energy, (bins, chart or None), as_json)
+    if energy and parts:
+        raise InputError("--energy has every part: leave out --part", place="lsim inspect")
+    result = load_result(folder)
+    timeline = result.timeline
     check_parts([*parts, *([blame] if blame else [])], timeline.parts)
     shown = [name for name in timeline.parts if not parts or name in parts]
     if tick is not None:
         told, tables = _at(timeline, tick, blame, shown)
     elif waits is not None:
         told, tables = _waits(timeline, waits, parts)
+    elif energy:
+        told, tables = _energy(result)
     else:
         told, tables = _window(timeline, window_of(window, timeline.ticks), bins, chart, shown)
     if as_json:
@@ -86,6 +94,12 @@ def _waits(timeline: Timeline, count: int, parts: Sequence[str]) -> Answer:
     return told, [views.waits_table(told)]
 
 
+def _energy(result: Result) -> Answer:
+    from lsim.results.energy.tables import energy_in_full
+
+    return result.energy().to_dict(), energy_in_full(result)
+
+
 def _window(
     timeline: Timeline, bounds: tuple[int, int], bins: int | None, chart: bool, shown: Sequence[str]
 ) -> Answer:
@@ -112,14 +126,15 @@ def _check_choice(
     blame: str | None,
     window: str | None,
     waits: int | None,
+    energy: bool,
     of_window: tuple[object, object],
     as_json: bool,
 ) -> None:
     """One question at a time."""
     about_window = window is not None or any(of_window)
     problem = None
-    if (tick is not None) + (waits is not None) + about_window > 1:
-        problem = "takes one of --at, --waits and --window (with --bins or --chart)"
+    if (tick is not None) + (waits is not None) + energy + about_window > 1:
+        problem = "takes one of --at, --waits, --energy and --window (with --bins or --chart)"
     elif blame is not None and tick is None:
         problem = "takes --blame with --at, the tick to explain"
     elif all(of_window):

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from attrs import field, frozen
 
 from lsim.arch import Arch
 from lsim.plan.schedule import Plan
+from lsim.results.energy.account import Energy
 from lsim.results.folded import FoldedLog
+from lsim.results.positions import reached
 from lsim.results.statistics import PartTime, Statistics, shares
 from lsim.results.timeline import Timeline
 from lsim.trace import Trace
+
+if TYPE_CHECKING:
+    from lsim.results.energy.power import PowerSeries
 
 BUFFERS = ("hbm", "global_sram", "m1_sram", "m2_sram", "act_sram", "dpu_in", "dpu_out")
 
@@ -78,6 +84,10 @@ class Result:
 
     def tiles(self) -> dict[str, dict[str, int]]:
         """Ticks of each tile by root cause; they sum to `ticks`."""
+        return {name: dict(causes) for name, causes in self._tiles.items()}
+
+    @cached_property
+    def _tiles(self) -> dict[str, dict[str, int]]:
         cores = {self.log.parts.index(group.part("core")): group.tiles for group in self.plan.groups}
         return {f"tile{n}": self.statistics.tile(n, cores) for n in range(self.arch.core.tiles)}
 
@@ -88,16 +98,44 @@ class Result:
     @cached_property
     def operators(self) -> tuple[OperatorRun, ...]:
         """Every operator of the trace in order; those fused into one program share its start and end."""
-        runs = []
-        for u, unit in enumerate(self.plan.units):
-            start, end = self._start(u), self._end(u)
-            runs += [OperatorRun(op.name, op.kind.value, op.macs, start, end) for op in unit.operators]
-        return tuple(runs)
+        log, plan = self.log, self.plan
+        units = np.arange(1, len(plan.units) + 1)  # positions of the controller, which issues one last of all
+        starts = reached(log, log.parts.index("controller"), units) - self.arch.issue_ticks
+        ends = np.zeros_like(units)
+        for process in {name for names in plan.participants for name in names}:
+            mine = [u for u, names in enumerate(plan.participants) if process in names]
+            done = np.array([plan.ends[process.removesuffix(".ack")][u] for u in mine])
+            ends[mine] = np.maximum(ends[mine], reached(log, log.parts.index(process), done))
+        return tuple(
+            OperatorRun(operator.name, operator.kind.value, operator.macs, start, end)
+            for unit, start, end in zip(plan.units, starts.tolist(), ends.tolist(), strict=True)
+            for operator in unit.operators
+        )
 
     def bytes(self) -> dict[str, dict[str, int]]:
         """Bytes into and out of each memory."""
         counted = self.statistics.amounts
         return {name: {way: counted.get(f"{name}.{way}", 0) for way in ("in", "out")} for name in BUFFERS}
+
+    def energy(self) -> Energy:
+        """The energy of the run, exact; raises LawBroken if its sums differ."""
+        return self._energy
+
+    @cached_property
+    def _energy(self) -> Energy:
+        energy = Energy(self.statistics, self.plan, self._tiles)
+        energy.check()
+        return energy
+
+    def power(self, bins: int, begin: int = 0, end: int | None = None) -> PowerSeries:
+        """Energy and power by component in `bins` bins of [begin, end), at most one a tick; see `lsim.results.energy.power`.
+
+        Raises InputError for fewer than one bin, or a window that is empty or not in the run.
+        """
+        from lsim.results.energy.power import Drawn
+
+        cuts = self.timeline.cuts(bins, begin, self.ticks if end is None else end)
+        return Drawn(self._energy, self.statistics.states).between(cuts)
 
     def to_dict(self) -> dict[str, Any]:
         """The object that `lsim run --json` prints."""
@@ -136,15 +174,5 @@ class Result:
                 for o in self.operators
             ],
             "bytes": self.bytes(),
+            "energy": self.energy().to_dict(),
         }
-
-    def _start(self, unit: int) -> int:
-        """The controller's positions are units; the last thing it does for one is to issue it."""
-        return self.log.when(self.log.parts.index("controller"), unit + 1) - self.arch.issue_ticks
-
-    def _end(self, unit: int) -> int:
-        ends = []
-        for process in self.plan.participants[unit]:
-            done = self.plan.ends[process.removesuffix(".ack")][unit]
-            ends.append(self.log.when(self.log.parts.index(process), done))
-        return max(ends)

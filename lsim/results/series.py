@@ -13,13 +13,13 @@ from lsim.results.states import COLUMNS, States
 _AT_ONCE = 4_000_000  # numbers that are held for a group of parts
 
 
-class PartTicks:
-    """Ticks of some parts by `COLUMNS`: a measure of part-after-part columns."""
+class StateTicks:
+    """Ticks of the machine's states as a measure; those of a state count in each of the columns that it has in `columns`."""
 
-    def __init__(self, states: States, parts: Sequence[int]) -> None:
-        self._states, self._parts = states, parts
+    def __init__(self, states: States, columns: Ints, width: int) -> None:
+        self._states, self._columns = states, columns
         self._ticks = states.log.ticks[states.lasting]
-        self.width = len(parts) * len(COLUMNS)
+        self.width = width
 
     def between(self, rows: Ints) -> Ints:
         states, distinct = self._states, len(self._states.rows)
@@ -36,11 +36,17 @@ class PartTicks:
         return self._spread(known, state, ticks[known], len(rows))
 
     def _spread(self, lines: Ints, states: Ints, ticks: Ints, count: int) -> Ints:
-        """(count, width): the ticks of states, each line's added up, in the columns that the states are of each part."""
+        """(count, width): the ticks of states, each line's added up."""
         sums = np.zeros(count * self.width, dtype=np.int64)
-        for i, part in enumerate(self._parts):
-            np.add.at(sums, lines * self.width + i * len(COLUMNS) + self._states.columns[states, part], ticks)
+        for column in self._columns.T:
+            np.add.at(sums, lines * self.width + column[states], ticks)
         return sums.reshape(count, self.width)
+
+
+def by_part(states: States, parts: Sequence[int]) -> StateTicks:
+    """Ticks of some parts by `COLUMNS`, part after part."""
+    columns = states.columns[:, list(parts)] + len(COLUMNS) * np.arange(len(parts))
+    return StateTicks(states, columns, len(parts) * len(COLUMNS))
 
 
 def edges(begin: int, end: int, bins: int) -> Ints:
@@ -55,7 +61,7 @@ def part_ticks(states: States, parts: Sequence[int], cuts: Ints) -> Iterator[dic
     at_once = max(1, _AT_ONCE // (rows * len(COLUMNS)))
     for i in range(0, len(parts), at_once):
         group = parts[i : i + at_once]
-        before = cumulative(log, cuts, PartTicks(states, group))
+        before = cumulative(log, cuts, by_part(states, group))
         ticks = np.diff(before, axis=0).reshape(len(cuts) - 1, len(group), len(COLUMNS))
         for k in range(len(group)):
             columns = {name: ticks[:, k, c] for c, name in enumerate(COLUMNS)}

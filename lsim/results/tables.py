@@ -72,9 +72,12 @@ def number(value: float) -> str:
 # -- a run ---------------------------------------------------------------------------------------------------------
 def report(result: Result) -> Iterator[object]:
     """All of a report, from the time to the assumptions."""
+    from lsim.results.energy.tables import energy_by_component  # which is written in the pieces above
+
     yield from _headline(result)
     yield from _utilization(result)
     yield from _causes(result)
+    yield from energy_by_component(result)
     yield from _parts(result)
     yield from _operators(result)
     yield from _bytes(result)

@@ -140,7 +140,7 @@ class Timeline:
         Shots of cores that have a row, one a tick and core at most; the same of dot-product engines that have a row and a
         column; MACs of the trace, each in the tick of its shot.
         """
-        cuts = self._cuts(bins, begin, end)
+        cuts = self.cuts(bins, begin, end)
         groups = [cumulative(self.log, cuts, core) for core in self._cores.values()]
         counted = np.diff(np.sum(groups, axis=0), axis=0)
         columns = {name: counted[:, c] for c, name in enumerate(COUNTED)}
@@ -163,13 +163,14 @@ class Timeline:
     def _series(
         self, parts: Sequence[int], bins: int, begin: int, end: int | None
     ) -> dict[str, dict[str, Ints]]:
-        cuts = self._cuts(bins, begin, end)
+        cuts = self.cuts(bins, begin, end)
         return {
             self.parts[part]: columns
             for part, columns in zip(parts, part_ticks(self.states, parts, cuts), strict=True)
         }
 
-    def _cuts(self, bins: int, begin: int, end: int | None) -> Ints:
+    def cuts(self, bins: int, begin: int = 0, end: int | None = None) -> Ints:
+        """The ticks between which the bins of [begin, end) lie."""
         end = self.ticks if end is None else end
         check_window(begin, end, self.ticks)
         if bins < 1:

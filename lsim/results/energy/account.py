@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from attrs import frozen
@@ -46,6 +47,11 @@ class Share:
     def total(self) -> Fraction:
         return self.dynamic + self.static
 
+    def to_dict(self) -> dict[str, Any]:
+        """As floats."""
+        dark = {cause: float(energy) for cause, energy in self.dark.items()}
+        return {"dynamic": float(self.dynamic), "useful": float(self.useful), "dark": dark}
+
 
 @frozen
 class OperatorEnergy:
@@ -62,6 +68,11 @@ class OperatorEnergy:
     @property
     def total(self) -> Fraction:
         return sum(self.dynamic.values(), self.static)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As floats."""
+        dynamic = sum(self.dynamic.values(), NONE)
+        return {"names": list(self.names), "dynamic": float(dynamic), "static": float(self.static)}
 
 
 @frozen(eq=False)
@@ -88,7 +99,7 @@ class Energy:
     @cached_property
     def components(self) -> dict[str, Share]:
         """By component, those of no energy left out."""
-        dynamic = self._priced(self.statistics.amounts.items())
+        dynamic = self.priced(self.statistics.amounts.items())
         useful, dark = self._time
         found = {}
         for name in COMPONENTS:
@@ -102,7 +113,7 @@ class Energy:
         """Of the whole run."""
         useful, dark = self._time
         a_tick = self.prices.static_pj / self.arch.core.tiles
-        dynamic = sum(self._priced(self.statistics.amounts.items()).values(), NONE)
+        dynamic = sum(self.priced(self.statistics.amounts.items()).values(), NONE)
         return Share(dynamic, a_tick * useful, {cause: a_tick * ticks for cause, ticks in dark.items()})
 
     @property
@@ -124,7 +135,7 @@ class Energy:
         """Energy of the events of each part of the log; static power belongs to no process but to a component."""
         found = {}
         for part, name in enumerate(self.statistics.log.parts):
-            energy = sum(self._priced(self.statistics.amounts_of(part).items()).values(), NONE)
+            energy = sum(self.priced(self.statistics.amounts_of(part).items()).values(), NONE)
             if energy:
                 found[name] = energy
         return found
@@ -135,7 +146,7 @@ class Energy:
         a_tick = self.prices.static_pj / self.arch.core.tiles
         return {
             name: Share(
-                sum(self._priced(time.counts.items()).values(), NONE),
+                sum(self.priced(time.counts.items()).values(), NONE),
                 a_tick * time.useful,
                 {cause: a_tick * ticks for cause, ticks in time.dark.items()},
             )
@@ -156,7 +167,7 @@ class Energy:
         retired = reached(log, log.parts.index("retire"), np.arange(1, len(units) + 1))
         ticks = np.diff(retired, prepend=0).tolist()
         rows = [tuple(row) for row in counts.tolist()]  # layers are equal: each kind is priced once
-        dynamic = {row: self._priced(zip(counters, row, strict=True)) for row in dict.fromkeys(rows)}
+        dynamic = {row: self.priced(zip(counters, row, strict=True)) for row in dict.fromkeys(rows)}
         return tuple(
             OperatorEnergy(
                 tuple(operator.name for operator in unit.operators),
@@ -187,7 +198,7 @@ class Energy:
         return [_AT_HBM.get(name, name) for name in counters], counts
 
     # -- sums ------------------------------------------------------------------------------------------------------
-    def _priced(self, counted: Iterable[tuple[str, int]]) -> dict[str, Fraction]:
+    def priced(self, counted: Iterable[tuple[str, int]]) -> dict[str, Fraction]:
         """Energy by component of what was counted."""
         energies: dict[str, Fraction] = {}
         for counter, quantity in counted:
@@ -195,6 +206,19 @@ class Energy:
                 for component, price in self.prices.of.get(counter, ()):
                     energies[component] = energies.get(component, NONE) + quantity * price
         return energies
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as numbers of pJ for JSON: floats, so exact sums of theirs may differ in the last digits."""
+        return {
+            "unit": "pJ",
+            "total": float(self.total_pj),
+            **self.all.to_dict(),
+            "components": {name: share.to_dict() for name, share in self.components.items()},
+            "parts": {name: float(energy) for name, energy in self.parts.items()},
+            "tiles": {name: tile.to_dict() for name, tile in self.tiles.items()},
+            "shared": float(self.shared),
+            "operators": [operator.to_dict() for operator in self.operators],
+        }
 
     def check(self) -> None:
         """Raises LawBroken if the energies of components, parts, tiles and operators do not have one sum."""
