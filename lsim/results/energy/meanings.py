@@ -130,6 +130,11 @@ SPLIT: Mapping[str, Meaning] = {
         "(engine_shots − macs / Nλ) / (C·Nh·Nv), as ticks of a tile",
         ("engine_shots", "macs"),
     ),
+    "compute": Meaning(
+        "dark while the tile waits for the shots of another tile group",
+        "(ticks of cause compute − shots) of a tile",
+        ("shots",),
+    ),
     "shared": Meaning(
         "energy of events that are no tile's own: M2 encoders, memories and DPU",
         "dynamic − dynamic of all tiles",
