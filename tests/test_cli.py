@@ -40,6 +40,7 @@ TOP = [
     "parts",
     "operators",
     "bytes",
+    "energy",
 ]
 
 
@@ -85,6 +86,10 @@ def test_has_the_json_these_keys_and_no_others(printed):
     assert all(list(part) == ["busy", "idle", "waiting"] for part in printed["parts"].values())
     assert all(list(run) == ["name", "kind", "macs", "start", "end"] for run in printed["operators"])
     assert all(list(ways) == ["in", "out"] for ways in printed["bytes"].values())
+    energy, share = printed["energy"], ["dynamic", "useful", "dark"]
+    assert list(energy) == ["unit", "total", *share, "components", "parts", "tiles", "shared", "operators"]
+    assert all(list(one) == share for group in ("components", "tiles") for one in energy[group].values())
+    assert all(list(one) == ["names", "dynamic", "static"] for one in energy["operators"])
 
 
 def test_do_tiles_and_parts_sum_to_the_ticks(printed):

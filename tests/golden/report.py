@@ -44,6 +44,9 @@ def _lines(place: str, value: Any) -> Iterator[str]:
 
 
 def _text(value: Any) -> str:
+    """Of a float nine digits: the last of a laser's power are the C library's."""
+    if isinstance(value, float):
+        return f"{value:.9g}"
     return value if isinstance(value, str) else json.dumps(value)
 
 

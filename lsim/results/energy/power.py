@@ -17,8 +17,8 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from lsim.results.cumulative import cumulative
-from lsim.results.energy.account import NONE, Energy
-from lsim.results.energy.prices import COMPONENTS
+from lsim.results.energy.account import Energy
+from lsim.results.energy.prices import COMPONENTS, NONE
 from lsim.results.folded import Ints
 from lsim.results.positions import Occurrences
 from lsim.results.series import StateTicks
@@ -76,7 +76,7 @@ class Drawn:
         for part in range(len(statistics.log.parts)):
             ticks, counts = statistics.ticks_by_code(part), statistics.counts_by_part[part]
             for code in np.flatnonzero(counts).tolist():
-                once = self.energy.priced(statistics.log.labels[code].amounts)
+                once = self.energy.prices.priced(statistics.log.labels[code].amounts)
                 if once and ticks[code]:
                     often = Fraction(int(counts[code]), int(ticks[code]))
                     lasting[part, code] = {name: pj * often for name, pj in once.items()}

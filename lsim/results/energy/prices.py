@@ -1,12 +1,13 @@
 """What an event of the log costs, and what draws power all the time: exact, from the devices of an architecture.
 
-The scaling rules are those of the released Lightening-Transformer estimator (`lsim.arch.power`). Where the same page
-misses a cost that the simulated machine has (partial sums at their own width, a transimpedance amplifier that works in
-every shot that it integrates), `lsim.results.energy.meanings` says so.
+The scaling rules are those of the released Lightening-Transformer estimator (`lsim.arch.power`). Where it leaves out a cost
+that the simulated machine has (partial sums at their own width, a transimpedance amplifier that works in every shot that it
+integrates), `lsim.results.energy.meanings` says so.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from functools import cached_property
 
@@ -21,6 +22,7 @@ DYNAMIC = (
 STATIC = ("laser", "tuning", "registers", "m1_sram", "m2_sram", "act_sram", "global_sram")
 COMPONENTS = tuple(dict.fromkeys(("laser", "tuning", *DYNAMIC)))
 
+NONE = Fraction(0)
 Price = tuple[tuple[str, Fraction], ...]
 """What one unit of a counter costs: (component, pJ)."""
 
@@ -63,7 +65,16 @@ class Prices:
     @cached_property
     def static_pj(self) -> Fraction:
         """pJ a tick of all of them."""
-        return sum(self.static.values(), Fraction(0))
+        return sum(self.static.values(), NONE)
+
+    def priced(self, counted: Iterable[tuple[str, int]]) -> dict[str, Fraction]:
+        """Energy by component of (counter, quantity) pairs."""
+        energies: dict[str, Fraction] = {}
+        for counter, quantity in counted:
+            if quantity:
+                for component, price in self.of.get(counter, ()):
+                    energies[component] = energies.get(component, NONE) + quantity * price
+        return energies
 
     # -- by counter ------------------------------------------------------------------------------------------------
     def _converters(self) -> dict[str, Price]:

@@ -17,7 +17,8 @@ from lsim.results.meanings import CAUSES
 from lsim.results.tables import pairs, percent, plain, section
 
 if TYPE_CHECKING:
-    from lsim.results.energy.account import Energy, OperatorEnergy, Share
+    from lsim.results.energy.account import Energy, Share
+    from lsim.results.energy.operators import OperatorEnergy
     from lsim.results.result import Result
 
 CAUSES_SHOWN, OPERATORS_SHOWN = 6, 16

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from eager import eager_folding
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from small import linear, machine, trace, vector
@@ -27,7 +28,8 @@ MOST = 5_000  # ticks that are looked at one by one
 
 def ran(work: Trace, machine: Machine) -> Result:
     try:
-        result = simulate(work, machine.arch)
+        with eager_folding():
+            result = simulate(work, machine.arch)
     except InputError:
         assume(False)
         raise

@@ -1,0 +1,20 @@
+"""Folding small runs as eagerly as long ones: by default their loops are not worth it, and a test would see no fold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from lsim.kernel import fold, program
+
+
+@contextmanager
+def eager_folding() -> Iterator[None]:
+    """Loops of two items are folded, parts of long ones are phases, and every period is an anchor."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(program, "LONG", 2)
+        patch.setattr(program, "WORTH_FOLDING", 2)
+        patch.setattr(fold, "WORTH_AN_ANCHOR", 1)
+        yield

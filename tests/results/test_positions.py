@@ -1,0 +1,64 @@
+"""Are positions of a program found in a folded log where they are in the log written out?"""
+
+from __future__ import annotations
+
+import numpy as np
+from eager import eager_folding
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from small import attention, machine
+from strategies import Machine, machines, traces
+from unfold import records
+
+from lsim import Result, simulate
+from lsim.errors import InputError
+from lsim.results.positions import counted_before, reached
+from lsim.trace import Trace
+
+RUNS = settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
+DEPS = st.sampled_from(["barrier", "chunked"])
+
+
+def agrees(result: Result) -> None:
+    """For each position that a part comes to: the tick of the first record with as many items done, and what came before it."""
+    log = result.log
+    table = np.array([[1, label.kind] for label in log.labels], dtype=np.int64)
+    for part, name in enumerate(log.parts):
+        if name.removesuffix(".land") not in result.plan.ends:
+            continue  # an acknowledging process may move without a record
+        known = records(result, part)
+        positions = sorted({position for *_, position in known})
+        ticks = [min(tick for tick, _, p in known if p >= position) for position in positions]
+        before = [
+            [
+                sum(n)
+                for n in zip(*(table[code].tolist() for _, code, p in known if p < position), strict=True)
+            ]
+            or [0, 0]
+            for position in positions
+        ]
+        wanted = np.array(positions, dtype=np.int64)
+        assert reached(log, part, wanted).tolist() == ticks, name
+        assert counted_before(log, part, wanted, table).tolist() == before, name
+
+
+@RUNS
+@given(traces(layers=5), machines(groups=("1", "2")), DEPS)
+def test_are_positions_found_in_folds_of_folds(work: Trace, machine: Machine, deps: str) -> None:
+    with eager_folding():
+        try:
+            result = simulate(work, machine.arch, deps=deps)
+        except InputError:
+            assume(False)
+            raise
+    agrees(result)
+
+
+def test_are_positions_found_in_a_run_that_folds() -> None:
+    with eager_folding():
+        result = simulate(attention(tokens=24, heads=1, blocks=8), machine())
+    log = result.log
+    assert any(((fold.first <= log.fold_rows) & (log.fold_rows < fold.last)).any() for fold in log.folds)
+    agrees(result)
