@@ -87,7 +87,9 @@ def test_has_the_json_these_keys_and_no_others(printed):
     assert all(list(run) == ["name", "kind", "macs", "start", "end"] for run in printed["operators"])
     assert all(list(ways) == ["in", "out"] for ways in printed["bytes"].values())
     energy, share = printed["energy"], ["dynamic", "useful", "dark"]
-    assert list(energy) == ["unit", "total", *share, "components", "parts", "tiles", "shared", "operators"]
+    groups = ["components", "parts", "tiles", "shared", "operators", "devices"]
+    assert list(energy) == ["unit", "total", *share, *groups]
+    assert list(energy["devices"]) == ["sha256", "assumptions"]
     assert all(list(one) == share for group in ("components", "tiles") for one in energy[group].values())
     assert all(list(one) == ["names", "dynamic", "static"] for one in energy["operators"])
 

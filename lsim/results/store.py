@@ -101,7 +101,8 @@ def load_result(folder: str | Path) -> Result:
     options = told["options"]
     arch = load_arch(folder / ARCH).with_ideal(options["ideal"])
     trace = load_trace(folder / TRACE)
-    if (arch.sha256, trace.sha256) != (told["arch"]["sha256"], told["trace"]["sha256"]):
+    digests = told["arch"]["sha256"], told["energy"]["devices"]["sha256"], told["trace"]["sha256"]
+    if (arch.sha256, arch.devices_sha256, trace.sha256) != digests:
         raise InputError("trace, architecture and result do not belong together", file=str(folder))
     log = unpack(folder / TIMELINE)
     planned = plan(trace, arch, options["mapping"], Deps(options["deps"]))
@@ -115,7 +116,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"cannot be read: {error.strerror}", file=str(path)) from None
     except ValueError:
         raise InputError("is not a result of lsim: no JSON", file=str(path)) from None
-    missing = {"trace", "arch", "options", "events", "folds"} - told.keys()
+    missing = {"trace", "arch", "options", "events", "folds", "energy"} - told.keys()
     if missing:
         raise InputError(f"is not a result of lsim: no {', '.join(sorted(missing))}", file=str(path))
     return told

@@ -15,6 +15,7 @@ from lsim.results.meanings import CAUSES, UTILIZATION
 from lsim.units import ticks_as_time
 
 if TYPE_CHECKING:
+    from lsim.arch import Assumption
     from lsim.results.result import Result
 
 LEAST_BUSY = 0.005  # parts that are busy for less than this share are left out
@@ -180,13 +181,19 @@ def _bytes(result: Result) -> Iterator[object]:
 
 def _assumptions(result: Result) -> Iterator[object]:
     arch = result.arch
-    assumed, parts = arch.assumptions, dict[str, list[str]]()
+    where = f"Their sources, and those of the others: lsim arch show {arch.name}"
+    yield from _assumed("Assumptions [A]", arch.assumptions, len(arch.describe()), where)
+    devices = arch.describe_devices()
+    yield from _assumed("Of the devices, for energies", arch.device_assumptions, len(devices), "")
+
+
+def _assumed(title: str, assumed: Sequence[Assumption], of: int, note: str) -> Iterator[object]:
+    parts = dict[str, list[str]]()
     for assumption in assumed:
         part, _, key = assumption.key.partition(".")
         changed = "*" if assumption.source.startswith("--set") else ""
         parts.setdefault(part, []).append(f"{key}{changed} = {assumption.value}")
-    title = f"Assumptions [A]: {len(assumed)} of {len(arch.describe())} values are not published"
-    note = f"Their sources, and those of the others: lsim arch show {arch.name}"
+    title = f"{title}: {len(assumed)} of {of} values are not published"
     if any(assumption.source.startswith("--set") for assumption in assumed):
-        note += ". * by --set"
+        note = f"{note}. * by --set" if note else "* by --set"
     yield from section(title, pairs((part, ", ".join(values)) for part, values in parts.items()), note)

@@ -84,13 +84,19 @@ def test_is_a_truncated_file_refused(written: tuple[Result, Path], tmp_path: Pat
         load_result(folder)
 
 
-def test_are_files_of_two_runs_refused(written: tuple[Result, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("value", "other"), [("lanes: {value: 1024", "lanes: {value: 512"), ("value: 14.8 mW", "value: 14.9 mW")]
+)
+def test_are_files_of_two_runs_refused(
+    written: tuple[Result, Path], tmp_path: Path, value: str, other: str
+) -> None:
     import shutil
 
     folder = tmp_path / "run"
     shutil.copytree(written[1], folder)
     arch = folder / "arch.yaml"
-    arch.write_text(arch.read_text().replace("lanes: {value: 1024", "lanes: {value: 512"))
+    assert value in arch.read_text()
+    arch.write_text(arch.read_text().replace(value, other))
     with pytest.raises(InputError, match="do not belong together"):
         load_result(folder)
 

@@ -157,6 +157,10 @@ class Energy:
             "tiles": {name: tile.to_dict() for name, tile in self.tiles.items()},
             "shared": float(self.shared),
             "operators": [operator.to_dict() for operator in self.operators],
+            "devices": {
+                "sha256": self.arch.devices_sha256,
+                "assumptions": [assumed._asdict() for assumed in self.arch.device_assumptions],
+            },
         }
 
     def check(self) -> None:
