@@ -139,5 +139,7 @@ def test_is_the_folded_run_the_unfolded_run_at_length(
 def same_numbers(one: Result, other: Result, parts: bool = True) -> None:
     """All that the results tell, up to how they were come by."""
     a, b = one.to_dict(), other.to_dict()
-    for key in ("ticks", "utilization", "tiles", "operators", "bytes") + (("parts",) if parts else ()):
+    for key in ("ticks", "utilization", "tiles", "operators", "bytes", "energy") + (
+        ("parts",) if parts else ()
+    ):
         assert a[key] == b[key], key
