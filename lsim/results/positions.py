@@ -70,8 +70,8 @@ def _levels(log: FoldedLog, part: int, positions: Ints) -> Iterator[_Level]:
     table = np.array([(f.first, f.steps[part], f.offsets[part]) for f in log.folds] or [(0, 1, 0)])
     here, wanted, low = np.arange(len(positions)), positions, np.zeros_like(positions)
     while len(here):
-        at = np.maximum(np.searchsorted(marks, low), np.searchsorted(reach, wanted))
-        row = marks[at]
+        # No entry before the stretch can be found: there the part was not as far yet.
+        row = marks[np.searchsorted(reach, wanted)]
         deeper = log.entries[row, 1] == FOLD
         fold = np.where(deeper, log.entries[row, 2], 0)
         first, steps, offset = table[fold].T

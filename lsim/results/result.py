@@ -10,7 +10,6 @@ from attrs import field, frozen
 
 from lsim.arch import Arch
 from lsim.plan.schedule import Plan
-from lsim.results.energy.account import Energy
 from lsim.results.folded import FoldedLog
 from lsim.results.positions import reached
 from lsim.results.statistics import PartTime, Statistics, shares
@@ -18,6 +17,7 @@ from lsim.results.timeline import Timeline
 from lsim.trace import Trace
 
 if TYPE_CHECKING:
+    from lsim.results.energy.account import Energy
     from lsim.results.energy.power import PowerSeries
 
 BUFFERS = ("hbm", "global_sram", "m1_sram", "m2_sram", "act_sram", "dpu_in", "dpu_out")
@@ -123,6 +123,8 @@ class Result:
 
     @cached_property
     def _energy(self) -> Energy:
+        from lsim.results.energy.account import Energy
+
         energy = Energy(self.statistics, self.plan, self._tiles)
         energy.check()
         return energy

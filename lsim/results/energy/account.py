@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from attrs import frozen
 
@@ -22,8 +22,7 @@ from lsim.results.energy.tiles import TileTime, tile_times
 from lsim.results.statistics import Statistics
 
 
-@frozen
-class Share:
+class Share(NamedTuple):
     """Energy of a component, a tile or a run, in pJ.
 
     `dynamic`: of events. `useful`, `dark`: of static power, in the time that MACs were done and by what was waited for

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from attrs import frozen
 
 from lsim.plan.schedule import Plan
 from lsim.results.energy.prices import NONE, Prices
@@ -19,8 +18,7 @@ from lsim.results.statistics import Statistics
 _AT_HBM = {"landed": "hbm.out", "stored": "hbm.in"}
 
 
-@frozen
-class OperatorEnergy:
+class OperatorEnergy(NamedTuple):
     """Energy of operators that run as one program: one, or a fused chain.
 
     `dynamic`: of their events, by component, in pJ. `static`: of all static power, from the retirement of what stands before

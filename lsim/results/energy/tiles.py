@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-
-from attrs import frozen
+from typing import NamedTuple
 
 from lsim.arch import Arch
 from lsim.errors import LawBroken
@@ -17,8 +16,7 @@ IDLE_ENGINES, IDLE_WAVELENGTHS = "idle_engines", "idle_wavelengths"
 OF_A_TILE = ("m1_encodings", "engine_shots", "conversions")
 
 
-@frozen
-class TileTime:
+class TileTime(NamedTuple):
     """Ticks of a tile. `useful`: in which it fires a shot, as far as its engines and wavelengths have work; `dark`: the
     others by root cause, and of shots the share of engines without a row or column and of wavelengths without depth.
 
