@@ -28,6 +28,15 @@ class Core:
     reload: int = number("time to write the operand that a core holds; 0 where none is held", TIME, low=0)
     passes: int = number("passes that it takes to multiply operands of either sign")
 
+    @property
+    def mesh_values(self) -> tuple[int, int]:
+        """Phases of the two meshes of an MZI core, and values of the diagonal between them (Clements et al., Optica 2016).
+
+        A mesh of N inputs has N(N-1)/2 interferometers.
+        """
+        rows, depth = self.rows, self.wavelengths
+        return (rows * (rows - 1) + depth * (depth - 1)) // 2, min(rows, depth)
+
 
 @frozen
 class Operands:

@@ -43,8 +43,8 @@ class Core(Process):
             yield from self.take(self.act_free)
         if item.first_of_chunk:
             yield from self.take(self.m1_full)
-        if item.reload:
-            yield from self.spend(item.reload, self.writes(item))
+            if self.arch.holds_operand:
+                yield from self.spend(item.reload, self.writes(item))
         if item.takes_m2:
             yield from self.take(self.m2_full)
         if self.broadcast is not None:
@@ -70,7 +70,8 @@ class Core(Process):
     def writes(self, item: Block) -> int:
         """The code of writing the operand that the cores hold."""
         told = None, active_tiles(item, self.arch)
-        return self.env.labels.code(Label(Kind.BUSY, Cause.RELOAD, pattern=told))
+        label = Label(Kind.BUSY, Cause.RELOAD, amounts=written(item, self.arch), pattern=told)
+        return self.env.labels.code(label)
 
     def block(self, item: Block, carry: int) -> tuple[int, int]:
         """Ticks of a block, and the code that says so."""
@@ -91,22 +92,48 @@ def active_tiles(item: Block, arch: Arch) -> int:
 
 
 def amounts(item: Block, arch: Arch) -> tuple[tuple[str, int], ...]:
-    """What one block counts. An M1 operand that is held from the block before is not encoded again; M2 is, for each sign."""
-    bits, core = arch.operands.bits, arch.core
-    steps, samples = ceil_div(item.depth, core.cores * core.wavelengths), ceil_div(item.shots, arch.readout.integrate)
-    held = steps == 1 and not item.first_of_chunk
-    sums = packed(item.rows * item.columns, arch.operands.partial_sum_bits)
+    """What one block counts."""
+    core, elements = arch.core, item.rows * item.columns
+    sums = packed(elements, arch.operands.partial_sum_bits)
     counted = [
-        ("macs", item.rows * item.columns * item.depth),
+        ("rows", item.rows),
+        ("steps", _steps(item, arch)),
+        ("macs", elements * item.depth),
         ("shots", item.shots),
         ("core_shots", item.shots * core.cores * active_tiles(item, arch)),
-        ("engine_shots", item.shots * core.cores * item.rows * item.columns),
-        ("m1_encodings", 0 if held else item.rows * item.depth),
-        ("m2_encodings", item.columns * item.depth * item.shots // steps),
-        ("conversions", samples * item.rows * item.columns),
-        ("m2_sram.out", packed(item.columns * item.depth, bits)),
+        ("engine_shots", item.shots * core.cores * elements),
+        ("conversions", ceil_div(item.shots, arch.readout.integrate) * elements),
+        ("m2_sram.out", packed(item.columns * item.depth, arch.operands.bits)),
+        *_encoded(item, arch),
     ]
     if item.last_of_chunk:
-        counted.append(("m1_sram.out", packed(item.rows * item.depth, bits)))
+        counted.append(("m1_sram.out", packed(item.rows * item.depth, arch.operands.bits)))
     counted.append(("act_sram.in" if item.deposits else "act_sram.kept", sums))
     return tuple(counted)
+
+
+def written(item: Block, arch: Arch) -> tuple[tuple[str, int], ...]:
+    """What writing the operand of a chunk counts: its values, and those that a mesh is programmed with, which is so as a whole."""
+    counted = [("rows", item.rows), ("held", item.rows * item.depth)]
+    if arch.core.kind == "mzi-mesh":
+        meshes = active_tiles(item, arch) * ceil_div(item.depth, arch.core.wavelengths)
+        phases, diagonal = arch.core.mesh_values
+        counted += [("phases", meshes * phases), ("diagonals", meshes * diagonal)]
+    return tuple(counted)
+
+
+def _encoded(item: Block, arch: Arch) -> tuple[tuple[str, int], ...]:
+    """Values that become light. An M1 operand that stays on its encoders from the block before is not encoded again.
+
+    Where cores hold M1, no light is shared: what is fed, for each sign, each tile encodes for itself.
+    """
+    steps, passing = _steps(item, arch), item.columns * item.depth
+    if arch.holds_operand:
+        fed = passing * item.shots // steps
+        return ("m2_fed", fed), ("inputs", fed * active_tiles(item, arch))
+    stays = steps == 1 and not item.first_of_chunk
+    return ("m1_encodings", 0 if stays else item.rows * item.depth), ("m2_encodings", passing)
+
+
+def _steps(item: Block, arch: Arch) -> int:
+    return ceil_div(item.depth, arch.core.cores * arch.core.wavelengths)

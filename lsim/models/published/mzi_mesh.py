@@ -5,7 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 
 from lsim.arch import Arch
-from lsim.arch.compute import Core
 from lsim.models.base import Estimate
 from lsim.models.published.events import events
 from lsim.models.published.form import BoundForm, Energies
@@ -37,7 +36,7 @@ class MziMesh(WeightStationary):
     def energy(self, gemm: Gemm, arch: Arch) -> Energies:
         """By component: light, converters, and each level of the memory."""
         e, (r, d), passes = events(arch), blocks(gemm, arch), arch.core.passes
-        inside, diagonal = phases(arch.core)
+        inside, diagonal = arch.core.mesh_values
         held, symbols = r * d * (inside + diagonal), r * gemm.n2 * gemm.depth * passes
         sums = gemm.outputs * d * passes
         of_a_head = {
@@ -70,12 +69,3 @@ class MziMesh(WeightStationary):
         return [
             f"a mesh cannot do the {len(products)} products of attention of this trace, which are 0{instead}"
         ]
-
-
-def phases(core: Core) -> tuple[int, int]:
-    """Phases of the two meshes of a core, and values of the diagonal between them (Clements et al., Optica 2016).
-
-    A mesh of N inputs has N(N-1)/2 interferometers.
-    """
-    rows, depth = core.rows, core.wavelengths
-    return (rows * (rows - 1) + depth * (depth - 1)) // 2, min(rows, depth)

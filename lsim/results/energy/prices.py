@@ -14,17 +14,16 @@ from functools import cached_property
 from attrs import frozen
 
 from lsim.arch import Arch, DevicePower, device_power, event_energy
+from lsim.results.energy.cores import CoreCosts, Price, core_costs, words
 
 DYNAMIC = (
-    "dac", "modulator", "photodetector", "tia", "adc", "adder", "registers", "interconnect",
+    "dac", "modulator", "weights", "photodetector", "tia", "adc", "adder", "registers", "interconnect",
     "m1_sram", "m2_sram", "act_sram", "global_sram", "hbm", "dpu_buffers", "dpu",
 )  # fmt: skip
-STATIC = ("laser", "tuning", "registers", "m1_sram", "m2_sram", "act_sram", "global_sram")
+STATIC = ("laser", "tuning", "weights", "registers", "m1_sram", "m2_sram", "act_sram", "global_sram")
 COMPONENTS = tuple(dict.fromkeys(("laser", "tuning", *DYNAMIC)))
 
 NONE = Fraction(0)
-Price = tuple[tuple[str, Fraction], ...]
-"""What one unit of a counter costs: (component, pJ)."""
 
 
 @frozen(eq=False)
@@ -38,23 +37,20 @@ class Prices:
         return device_power(self.arch)
 
     @cached_property
+    def core(self) -> CoreCosts:
+        return core_costs(self.arch, self.power)
+
+    @cached_property
     def of(self) -> dict[str, Price]:
         """By counter, of `lsim.kernel.labels.Label.amounts`; a counter that is not here costs nothing."""
-        return {**self._converters(), **self._memories(), **self._dpu()}
+        return {**self.core.events, **self._readout(), **self._memories(), **self._dpu()}
 
     @cached_property
     def static(self) -> dict[str, Fraction]:
         """pJ a tick of each component of STATIC, drawn whether it is used or not."""
-        core, devices = self.arch.core, self.arch.devices
-        cores, tiles = core.tiles * core.cores, core.tiles
-        encoders = core.wavelengths * (
-            core.rows * cores + core.columns * core.cores * self.arch.broadcast.streams
-        )
-        buffers = 2 * tiles + cores + core.cores
+        devices, tiles = self.arch.devices, self.arch.core.tiles
         milliwatts = {
-            "laser": cores * self.power.laser,
-            "tuning": encoders * 2 * devices.microdisk.power,
-            "registers": buffers * devices.buffer_macro.power,
+            **self.core.milliwatts,
             "m1_sram": tiles * devices.operand_sram_macro.power,
             "m2_sram": devices.operand_sram_macro.power,
             "act_sram": tiles * devices.act_sram_macro.power,
@@ -77,26 +73,25 @@ class Prices:
         return energies
 
     # -- by counter ------------------------------------------------------------------------------------------------
-    def _converters(self) -> dict[str, Price]:
-        of, core, word = self.power, self.arch.core, self.arch.devices.word
-        bits, sums = self.arch.operands.bits, self.arch.operands.partial_sum_bits
-        encoding = (("dac", self._tick(of.dac)), ("modulator", self.arch.devices.modulator.energy))
-        held = ("registers", 2 * self._word(word.register, bits))
-        fed = self._word(word.local, bits)
+    def _readout(self) -> dict[str, Price]:
+        arch, word = self.arch, self.arch.devices.word
+        sums = arch.operands.partial_sum_bits
+        detector, tia, adc, adder = (
+            event_energy(arch, power)
+            for power in (self.power.detector, self.power.tia, self.power.adc, self.power.adder)
+        )
         return {
-            "m1_encodings": (*encoding, held, ("m1_sram", fed)),
-            "m2_encodings": (*encoding, held, ("m2_sram", fed)),
             "engine_shots": (
-                ("photodetector", self._tick(of.detector)),
-                ("tia", self._tick(of.tia) / core.cores),  # one for what the cores of a tile add up to
+                ("photodetector", detector),
+                ("tia", tia / arch.core.cores),  # one for what the cores of a tile add up to
             ),
             "conversions": (
-                ("adc", self._tick(of.adc)),
-                ("adder", self._tick(of.adder)),
-                ("registers", 2 * self._word(word.register, sums)),
-                ("interconnect", self._word(word.interconnect, sums)),
+                ("adc", adc),
+                ("adder", adder),
+                ("registers", 2 * words(arch, word.register, sums)),
+                ("interconnect", words(arch, word.interconnect, sums)),
             ),
-            "merged": (("adder", self._tick(of.adder)),),
+            "merged": (("adder", adder),),
         }
 
     def _memories(self) -> dict[str, Price]:
@@ -109,11 +104,11 @@ class Prices:
             "dpu_out": ("dpu_buffers", word.local),
         }
         prices: dict[str, Price] = {
-            f"{memory}.{way}": ((component, self._word(energy, 8)),)
+            f"{memory}.{way}": ((component, words(self.arch, energy, 8)),)
             for memory, (component, energy) in both_ways.items()
             for way in ("in", "out")
         }
-        local = self._word(word.local, 8)
+        local = words(self.arch, word.local, 8)
         prices["act_sram.kept"] = (("act_sram", 2 * local),)
         return {**prices, "m1_sram.in": (("m1_sram", local),), "m2_sram.in": (("m2_sram", local),)}
 
@@ -126,10 +121,3 @@ class Prices:
             f"dpu.{name}": (("dpu", Fraction(energy)),)
             for name, energy in {**energies, "softmax": softmax}.items()
         }
-
-    def _tick(self, power: Fraction) -> Fraction:
-        return event_energy(self.arch, power)
-
-    def _word(self, energy: Fraction, bits: int) -> Fraction:
-        """Of so many bits, at an energy a word."""
-        return energy * bits / self.arch.devices.word.bits

@@ -11,7 +11,7 @@ from attrs import frozen
 from rich.padding import Padding
 from rich.text import Text
 
-from lsim.results.energy.meanings import NOT_COUNTED, SPLIT
+from lsim.results.energy.meanings import DARK, NOT_COUNTED
 from lsim.results.grouping import layerless
 from lsim.results.meanings import CAUSES
 from lsim.results.tables import pairs, percent, plain, section
@@ -25,7 +25,7 @@ CAUSES_SHOWN, OPERATORS_SHOWN = 6, 16
 _DIGITS = 4  # that the whole has; its parts have as many decimals
 _SAID = {
     **{cause.value: said for cause, said in CAUSES.items()},
-    **{name: meaning.definition for name, meaning in SPLIT.items()},
+    **{name: meaning.definition for name, meaning in DARK.items()},
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import NamedTuple
@@ -11,14 +12,18 @@ from lsim.errors import LawBroken
 from lsim.kernel.labels import Cause
 from lsim.plan.mappings import Group
 from lsim.results.statistics import Statistics
+from lsim.units import ceil_div
 
-IDLE_ENGINES, IDLE_WAVELENGTHS = "idle_engines", "idle_wavelengths"
-OF_A_TILE = ("m1_encodings", "engine_shots", "conversions")
+IDLE_ENGINES, IDLE_WAVELENGTHS, SIGNS = "idle_engines", "idle_wavelengths", "signs"
+BY_ROWS = ("m1_encodings", "held", "engine_shots", "conversions")
+BY_TILE = ("inputs", "phases", "diagonals")
+"""What a tile has of its own: as many as it has rows, or as any tile with rows."""
 
 
 class TileTime(NamedTuple):
     """Ticks of a tile. `useful`: in which it fires a shot, as far as its engines and wavelengths have work; `dark`: the
-    others by root cause, and of shots the share of engines without a row or column and of wavelengths without depth.
+    others by root cause, and of shots the share of engines without a row or column, of wavelengths without depth, and of
+    those that only add another sign.
 
     `counts`: of the blocks' events, those of this tile.
     """
@@ -41,36 +46,43 @@ def tile_times(
             raise LawBroken("core", statistics.log.end, said)
         others = {cause: Fraction(n) for cause, n in ticks.items()}
         others[Cause.COMPUTE.value] = Fraction(computing - fired)  # while it waits for another group's cores
-        core = arch.core
-        engines = Fraction(did["engine_shots"], core.cores * core.rows * core.columns)
-        useful = Fraction(did["macs"], arch.peak_macs_per_tick // core.tiles)
-        idle = {IDLE_ENGINES: fired - engines, IDLE_WAVELENGTHS: engines - useful}
+        of_a_tile = arch.core.cores * arch.core.rows * arch.core.columns
+        engines, first = (Fraction(did[name], of_a_tile) for name in ("engine_shots", "engine_steps"))
+        useful = Fraction(did["macs"], of_a_tile * arch.core.wavelengths)
+        idle = {IDLE_ENGINES: fired - engines, SIGNS: engines - first, IDLE_WAVELENGTHS: first - useful}
         dark = {cause: n for cause, n in {**others, **idle}.items() if n}
-        times[name] = TileTime(useful, dark, {counter: did[counter] for counter in OF_A_TILE})
+        times[name] = TileTime(useful, dark, {counter: did[counter] for counter in (*BY_ROWS, *BY_TILE)})
     return times
 
 
-def _did(statistics: Statistics, arch: Arch, groups: tuple[Group, ...], tile: int) -> dict[str, int]:
+def _did(statistics: Statistics, arch: Arch, groups: tuple[Group, ...], tile: int) -> Counter[str]:
     """What the tile's rows of each block come to: its rows are the `place`-th so many of the block's."""
-    did = dict.fromkeys((*OF_A_TILE, "shots", "macs"), 0)
+    did: Counter[str] = Counter()
     for group in groups:
         if tile not in group.tiles:
             continue
         before = (tile - group.tiles.start) * arch.core.rows
         for block, times in _blocks(statistics, group):
-            rows = block["macs"] // block["m2_encodings"]  # rows · columns · depth over columns · depth
+            rows = block["rows"]
             mine = max(0, min(arch.core.rows, rows - before))
-            did["shots"] += times * block["shots"] * (mine > 0)
-            for counter in (*OF_A_TILE, "macs"):
+            if not mine:
+                continue
+            for counter in (*BY_ROWS, "macs"):
                 did[counter] += times * block[counter] // rows * mine
+            for counter in BY_TILE:
+                did[counter] += times * block[counter] // ceil_div(rows, arch.core.rows)
+            if block["shots"]:
+                did["shots"] += times * block["shots"]
+                steps = block["engine_shots"] * block["steps"] // block["shots"]
+                did["engine_steps"] += times * steps // rows * mine
     return did
 
 
-def _blocks(statistics: Statistics, group: Group) -> Iterator[tuple[dict[str, int], int]]:
-    """What a block counts, and how many blocks of the group count it."""
+def _blocks(statistics: Statistics, group: Group) -> Iterator[tuple[Counter[str], int]]:
+    """What a block, or writing the operand of one, counts, and how many of the group's count it."""
     log = statistics.log
     counts = statistics.counts_by_part[log.parts.index(group.part("core"))]
     for code in counts.nonzero()[0].tolist():
-        block = dict(log.labels[code].amounts)
-        if block:
-            yield block, int(counts[code])
+        amounts = log.labels[code].amounts
+        if amounts:
+            yield Counter(dict(amounts)), int(counts[code])

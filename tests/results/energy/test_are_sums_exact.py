@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from fractions import Fraction
+from math import comb
 
 import pytest
 from attrs import evolve
@@ -16,8 +17,9 @@ from unfold import records
 
 from lsim import Result, simulate
 from lsim.errors import InputError, LawBroken
+from lsim.plan.tiling import Tiling
 from lsim.results.energy.account import Energy
-from lsim.trace import Kind, Trace
+from lsim.trace import Kind, Operator, Trace
 from lsim.units import ceil_div
 
 RUNS = settings(
@@ -25,7 +27,7 @@ RUNS = settings(
 )
 POLICIES = st.fixed_dictionaries(
     {
-        "mapping": st.sampled_from(["lockstep", "head-parallel"]),
+        "mapping": st.sampled_from([None, "lockstep", "head-parallel"]),
         "deps": st.sampled_from(["barrier", "chunked"]),
     }
 )
@@ -41,15 +43,21 @@ def ran(work: Trace, machine: Machine, **options: object) -> Result:
 
 # -- an independent account ----------------------------------------------------------------------------------------
 def static_mw(result: Result) -> Fraction:
-    """Lasers, microdisks, SRAMs and buffers of a chip, device by device."""
+    """Lasers, microdisks or microrings, SRAMs and buffers of a chip, device by device."""
     arch, d = result.arch, result.arch.devices
     c, t = arch.core, arch.core.tiles
-    milliwatts = Fraction(0)
+    milliwatts = t * (d.global_sram_macro.power + d.operand_sram_macro.power + d.act_sram_macro.power)
+    buffers = 2 * t
     for _ in range(t * c.cores):
-        milliwatts += result.energy().prices.power.laser + 2 * d.microdisk.power * c.rows * c.wavelengths
-    milliwatts += 2 * d.microdisk.power * c.columns * c.wavelengths * c.cores * arch.broadcast.streams
-    milliwatts += t * (d.global_sram_macro.power + d.operand_sram_macro.power + d.act_sram_macro.power)
-    buffers = 2 * t + t * c.cores + c.cores
+        milliwatts += result.energy().prices.power.laser
+        buffers += 1 if c.kind == "dptc" else 2
+        if c.kind == "dptc":
+            milliwatts += 2 * d.microdisk.power * c.rows * c.wavelengths
+        if c.kind == "mrr-bank":  # a bus of rings that modulate, one of rings that weight for each row
+            milliwatts += d.microring.power * c.wavelengths * (1 + c.rows)
+    if c.kind == "dptc":
+        milliwatts += 2 * d.microdisk.power * c.columns * c.wavelengths * c.cores * arch.broadcast.streams
+        buffers += c.cores
     return milliwatts + d.operand_sram_macro.power + buffers * d.buffer_macro.power
 
 
@@ -59,20 +67,27 @@ def dynamic_pj(result: Result, seen: Counter[str]) -> dict[str, Fraction]:
     b, p = arch.operands.bits, arch.operands.partial_sum_bits
     ns = Fraction(10**9, arch.core.clock)
     m1, m2, q = seen["m1_encodings"], seen["m2_encodings"], seen["conversions"]
+    modulated, fed = seen["inputs"] or m1 + m2, seen["m2_fed"] or m2
+    written = {"mrr-bank": seen["held"], "mzi-mesh": seen["phases"] + seen["diagonals"]}.get(
+        arch.core.kind, 0
+    )
+    bank = arch.core.kind == "mrr-bank"
     rf, lb = d.word.register / 16, d.word.local / 16
     ops = {"norm": 5, "activation": 8, "residual": 1, "multiply": 1, "rotary": 3}
     dac = Fraction(50 * 2**b, b) / Fraction(2**8, 8) / 14
     return {
-        "dac": dac * (m1 + m2),
-        "modulator": Fraction("0.45") * (m1 + m2),
+        "dac": dac * (modulated + written),
+        "modulator": Fraction("0.042" if bank else "0.45") * modulated,
+        "weights": Fraction("0.042" if bank else "0.45")
+        * written,  # a phase costs what a modulator's symbol does
         "photodetector": Fraction("2.2") * ns * seen["engine_shots"],
         "tia": 3 * ns * seen["engine_shots"] / arch.core.cores,
         "adc": Fraction("14.8") / 10 * b / 8 * q,
         "adder": Fraction("0.2") / Fraction("4.39") * ns * (q + seen["merged"]),
-        "registers": 2 * rf * (b * (m1 + m2) + p * q),
+        "registers": 2 * rf * (b * (modulated + written) + p * q),
         "interconnect": d.word.interconnect / 16 * p * q,
-        "m1_sram": lb * (8 * seen["m1_sram.in"] + b * m1),
-        "m2_sram": lb * (8 * seen["m2_sram.in"] + b * m2),
+        "m1_sram": lb * (8 * seen["m1_sram.in"] + b * (m1 + seen["held"])),
+        "m2_sram": lb * (8 * seen["m2_sram.in"] + b * fed),
         "act_sram": lb * 8 * (2 * seen["act_sram.in"] + 2 * seen["act_sram.kept"]),
         "global_sram": d.word.global_sram / 2 * (seen["global_sram.in"] + seen["global_sram.out"]),
         "hbm": d.word.hbm / 2 * (seen["hbm.in"] + seen["hbm.out"]),
@@ -103,7 +118,7 @@ def test_is_the_energy_that_of_the_run_written_out(
     assert energy.all.useful == (a_tick * result.ticks * Fraction(result.macs, peak) if peak else 0)
     for name, ticks in result.tiles().items():
         tile, a_tile = energy.tiles[name], a_tick / result.arch.core.tiles
-        lit = {"compute", "idle_engines", "idle_wavelengths"}
+        lit = {"compute", "idle_engines", "signs", "idle_wavelengths"}
         waited = {cause: a_tile * n for cause, n in ticks.items() if cause not in lit}
         assert {cause: pj for cause, pj in tile.dark.items() if cause not in lit} == waited
         firing = tile.useful + sum(tile.dark.get(cause, 0) for cause in lit)
@@ -111,39 +126,86 @@ def test_is_the_energy_that_of_the_run_written_out(
         assert all(pj > 0 for pj in tile.dark.values())
     fired = result.statistics.amounts.get("core_shots", 0) // result.arch.core.cores
     idle = (energy.all.dark.get(f"idle_{what}", 0) for what in ("engines", "wavelengths"))
-    assert energy.all.useful + sum(idle) == a_tick / result.arch.core.tiles * fired
+    lit = energy.all.useful + sum(idle) + energy.all.dark.get("signs", 0)
+    assert lit == a_tick / result.arch.core.tiles * fired
 
 
 @RUNS
 @given(traces(), machines())
 def test_are_the_events_those_that_the_tilings_say(work: Trace, machine: Machine) -> None:
-    """Counts of a GEMM in closed form: N1·D values of M1 for each column block, N2·D of M2 for each row pass, a sample of
-    each output for each group of shots. A chunk of one step encodes M1 once for each inner panel. Sums of all chunks but the
-    last wait in their slot, two bytes each, or leave it and are merged."""
+    """Counts of a GEMM in closed form: a sample of each output for each group of shots. Sums of all chunks but the last wait in
+    their slot, two bytes each, or leave it and are merged."""
     result = ran(work, machine)
     core, integrate = result.arch.core, result.arch.readout.integrate
     expected: Counter[str] = Counter()
     for op in work.operators:
         if op.kind is not Kind.GEMM:
-            expected[f"dpu.{op.kind.value}"] += op.elements
+            if (
+                op.kind is not Kind.OPAQUE
+            ):  # which reads more elements than it writes, and costs the lanes nothing
+                expected[f"dpu.{op.kind.value}"] += op.elements
             continue
         tiling = result.plan.tilings[op.name]
         again = op.elements * (len(tiling.chunks) - 1)
         expected["act_sram.kept" if tiling.keep else "merged"] += 2 * again if tiling.keep else again
+        expected += values(result, work, op, tiling)
         for depth in tiling.chunks:
-            steps = ceil_div(depth, core.cores * core.wavelengths)
-            times = tiling.blocks if steps > 1 else tiling.inner_panels
-            expected["m1_encodings"] += op.heads * op.rows * depth * times
-            expected["m2_encodings"] += op.heads * tiling.passes * op.columns * depth
-            expected["conversions"] += op.elements * ceil_div(steps, integrate)
-            expected["engine_shots"] += op.elements * steps * core.cores
+            shots = ceil_div(depth, core.cores * core.wavelengths) * signs(result, work, op)
+            expected["conversions"] += op.elements * ceil_div(shots, integrate)
+            expected["engine_shots"] += op.elements * shots * core.cores
     amounts = result.statistics.amounts
-    for counter in ("m1_encodings", "m2_encodings", "conversions", "engine_shots", "merged", "act_sram.kept"):
+    for counter in (*VALUES, "conversions", "engine_shots", "merged", "act_sram.kept"):
         assert amounts.get(counter, 0) == expected[counter], counter
     for counter, elements in expected.items():
         if counter.startswith("dpu."):
             sweeps = 2 if counter in ("dpu.softmax", "dpu.norm") else 1  # of rows that are longer than a slot
             assert elements <= amounts[counter] <= sweeps * elements, counter
+
+
+VALUES = ("m1_encodings", "m2_encodings", "m2_fed", "inputs", "held", "phases", "diagonals")
+
+
+def signs(result: Result, work: Trace, op: Operator) -> int:
+    """Two operands of either sign take the passes of the core; of S·V, as what passes by is S, one."""
+    return 1 if of_scores(work, op) else result.arch.core.passes
+
+
+def of_scores(work: Trace, op: Operator) -> bool:
+    makers = [work.producer(name) for name in op.operands[0]]
+    return all(maker is not None and maker.kind is Kind.SOFTMAX for maker in makers)
+
+
+def values(result: Result, work: Trace, op: Operator, tiling: Tiling) -> Counter[str]:
+    """What becomes light. M1, N1·D values for each column block (of one step: each inner panel), M2, N2·D for each row pass.
+
+    Where cores hold M1 (of S·V, V): N1·D values are written for each inner panel, a mesh of Nh and one of Nλ inputs and the
+    diagonal between for each Nh x Nλ of them; and each row block of Nh has N2·D encoded for itself, for each sign.
+    """
+    arch, core = result.arch, result.arch.core
+    if not arch.holds_operand:
+        return Counter(
+            m1_encodings=sum(
+                op.heads
+                * op.rows
+                * depth
+                * (tiling.blocks if depth > core.cores * core.wavelengths else tiling.inner_panels)
+                for depth in tiling.chunks
+            ),
+            m2_encodings=op.heads * tiling.passes * op.columns * op.depth,
+        )
+    rows, columns = (op.columns, op.rows) if of_scores(work, op) else (op.rows, op.columns)
+    passing = op.heads * columns * op.depth * signs(result, work, op)
+    blocks = ceil_div(rows, core.rows)
+    counted = Counter(
+        m2_fed=tiling.passes * passing,
+        inputs=blocks * passing,
+        held=op.heads * rows * op.depth * tiling.inner_panels,
+    )
+    if core.kind == "mzi-mesh":
+        meshes = op.heads * blocks * ceil_div(op.depth, core.wavelengths) * tiling.inner_panels
+        counted["phases"] = meshes * (comb(core.rows, 2) + comb(core.wavelengths, 2))
+        counted["diagonals"] = meshes * min(core.rows, core.wavelengths)
+    return counted
 
 
 # -- however it is simulated, however it is added up ---------------------------------------------------------------
