@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lsim.errors import InputError
 from lsim.kernel.labels import Cause
+from lsim.results.energy.meanings import OF_ENERGY
 from lsim.results.meaning import PHOTONIC, Meaning, in_ticks
 from lsim.results.model_meanings import OF_MODELS
 
@@ -150,7 +151,8 @@ def _bytes() -> Iterator[Meaning]:
 
 
 MEANINGS: Mapping[str, Meaning] = {
-    meaning.name: meaning for meaning in (*_RUN, *_causes(), *_bytes(), *_INSPECT, *_TRACE, *OF_MODELS)
+    meaning.name: meaning
+    for meaning in (*_RUN, *_causes(), *_bytes(), *OF_ENERGY, *_INSPECT, *_TRACE, *OF_MODELS)
 }
 
 
