@@ -21,22 +21,22 @@ _AT_HBM = {"landed": "hbm.out", "stored": "hbm.in"}
 class OperatorEnergy(NamedTuple):
     """Energy of operators that run as one program: one, or a fused chain.
 
-    `dynamic`: of their events, by component, in pJ. `static`: of all static power, from the retirement of what stands before
+    `dynamic`: of their events, by component, in pJ; `events`: their sum. `static`: of all static power, from the retirement of what stands before
     them in the trace to their own: so every tick belongs to one operator, the oldest that is not complete.
     """
 
     names: tuple[str, ...]
     dynamic: Mapping[str, Fraction]
+    events: Fraction
     static: Fraction
 
     @property
     def total(self) -> Fraction:
-        return sum(self.dynamic.values(), self.static)
+        return self.events + self.static
 
     def to_dict(self) -> dict[str, Any]:
         """As floats."""
-        dynamic = sum(self.dynamic.values(), NONE)
-        return {"names": list(self.names), "dynamic": float(dynamic), "static": float(self.static)}
+        return {"names": list(self.names), "dynamic": float(self.events), "static": float(self.static)}
 
 
 def operator_energies(statistics: Statistics, plan: Plan, prices: Prices) -> tuple[OperatorEnergy, ...]:
@@ -47,11 +47,15 @@ def operator_energies(statistics: Statistics, plan: Plan, prices: Prices) -> tup
     rows = [tuple(row) for row in _counts(statistics, plan, _table(log, counters)).tolist()]
     # Layers are equal: each kind of operator is priced once.
     dynamic = {row: prices.priced(zip(names, row, strict=True)) for row in dict.fromkeys(rows)}
+    events = {row: sum(energies.values(), NONE) for row, energies in dynamic.items()}
     retired = reached(log, log.parts.index("retire"), np.arange(1, len(units) + 1))
     ticks = np.diff(retired, prepend=0).tolist()
     return tuple(
         OperatorEnergy(
-            tuple(operator.name for operator in unit.operators), dynamic[row], prices.static_pj * n
+            tuple(operator.name for operator in unit.operators),
+            dynamic[row],
+            events[row],
+            prices.static_pj * n,
         )
         for unit, row, n in zip(units, rows, ticks, strict=True)
     )

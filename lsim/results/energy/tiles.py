@@ -16,7 +16,7 @@ from lsim.units import ceil_div
 
 IDLE_ENGINES, IDLE_WAVELENGTHS, SIGNS = "idle_engines", "idle_wavelengths", "signs"
 BY_ROWS = ("m1_encodings", "held", "engine_shots", "conversions")
-BY_TILE = ("inputs", "phases", "diagonals")
+BY_TILE = frozenset(("inputs", "phases", "diagonals"))
 """What a tile has of its own: as many as it has rows, or as any tile with rows."""
 
 
@@ -38,8 +38,9 @@ def tile_times(
 ) -> dict[str, TileTime]:
     """Of each tile; `causes` are its ticks by root cause. Raises LawBroken if shots and ticks disagree."""
     times = {}
+    blocks = [list(_blocks(statistics, group)) for group in groups]
     for number, (name, ticks) in enumerate(causes.items()):
-        did = _did(statistics, arch, groups, number)
+        did = _did(blocks, arch, groups, number)
         fired, computing = did["shots"], ticks.get(Cause.COMPUTE, 0)
         if computing < fired or (len(groups) == 1 and computing > fired):
             said = f"{name} computes for {computing} ticks and has {fired} shots"
@@ -55,21 +56,25 @@ def tile_times(
     return times
 
 
-def _did(statistics: Statistics, arch: Arch, groups: tuple[Group, ...], tile: int) -> Counter[str]:
+Block = tuple[Counter[str], int]
+"""What a block, or writing the operand of one, counts, and how many of its group's count it."""
+
+
+def _did(blocks: list[list[Block]], arch: Arch, groups: tuple[Group, ...], tile: int) -> Counter[str]:
     """What the tile's rows of each block come to: its rows are the `place`-th so many of the block's."""
     did: Counter[str] = Counter()
-    for group in groups:
+    for group, of_group in zip(groups, blocks, strict=True):
         if tile not in group.tiles:
             continue
         before = (tile - group.tiles.start) * arch.core.rows
-        for block, times in _blocks(statistics, group):
+        for block, times in of_group:
             rows = block["rows"]
             mine = max(0, min(arch.core.rows, rows - before))
             if not mine:
                 continue
             for counter in (*BY_ROWS, "macs"):
                 did[counter] += times * block[counter] // rows * mine
-            for counter in BY_TILE:
+            for counter in block.keys() & BY_TILE:
                 did[counter] += times * block[counter] // ceil_div(rows, arch.core.rows)
             if block["shots"]:
                 did["shots"] += times * block["shots"]
@@ -78,8 +83,7 @@ def _did(statistics: Statistics, arch: Arch, groups: tuple[Group, ...], tile: in
     return did
 
 
-def _blocks(statistics: Statistics, group: Group) -> Iterator[tuple[Counter[str], int]]:
-    """What a block, or writing the operand of one, counts, and how many of the group's count it."""
+def _blocks(statistics: Statistics, group: Group) -> Iterator[Block]:
     log = statistics.log
     counts = statistics.counts_by_part[log.parts.index(group.part("core"))]
     for code in counts.nonzero()[0].tolist():
