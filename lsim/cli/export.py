@@ -50,11 +50,12 @@ def export(folder: Path, window: str | None, parts: Sequence[str], **files: Path
 
 def _write(name: str, file: Path, window: Window) -> None:
     from lsim.export.perfetto import write_perfetto
+    from lsim.export.power import power_counters
     from lsim.export.tables import write_csv, write_parquet
     from lsim.export.vcd import write_vcd
 
     if name == "perfetto":
-        about = write_perfetto(window, file)
+        about = write_perfetto(window, file, power_counters(window))
         click.echo(f"{file}: {about['time']}\n{file}: {about['detail']}", err=True)
     else:
         {"csv": write_csv, "parquet": write_parquet, "vcd": write_vcd}[name](window, file)

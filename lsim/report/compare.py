@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 
 from lsim.report.background import machine_values, option_text
-from lsim.report.blocks import Block, Cell, Figure, Number, Prose, Run, Section, Table, Term, count, share
+from lsim.report.blocks import (
+    Block,
+    Cell,
+    Figure,
+    Number,
+    Prose,
+    Run,
+    Section,
+    Table,
+    Term,
+    count,
+    rounded,
+    share,
+)
 from lsim.report.causes import OperatorGroup, grouped
 from lsim.report.definitions import meaning
+from lsim.report.energy import mj
 from lsim.report.figures import stack, term, used
+from lsim.report.palette import SHADES
 from lsim.units import ticks_as_time
 
 SHOWN = 14  # operators that have bars
-SHADES = ("#4477aa", "#ccbb44", "#66ccee", "#aa3377", "#228833", "#ee6677")
-"""Of runs, not of causes: Tol's bright palette for colour-blind readers."""
 
 
 def side_by_side(runs: Sequence[Run]) -> Section:
@@ -28,6 +42,8 @@ def side_by_side(runs: Sequence[Run]) -> Section:
         _row("macs", "MACs", runs, lambda r: count(r.result.macs, f"{_at(runs, r)}.macs")),
     ]
     rows += [_row(name, name, runs, _utilization(runs, name)) for name in runs[0].result.utilization()]
+    rows.append(["mJ", *(mj(run.result.energy().total_pj, f"{_at(runs, run)}.energy.total") for run in runs)])
+    rows.append(["pJ a MAC", *(rounded(float(_a_mac(run))) for run in runs)])
     rows += [
         [f"bytes of {memory}", *(count(sum(run.result.bytes()[memory].values())) for run in runs)]
         for memory in ("hbm", "global_sram")
@@ -47,6 +63,10 @@ def _row(name: str, label: str, runs: Sequence[Run], cell: Callable[[Run], Cell]
 
 def _utilization(runs: Sequence[Run], name: str) -> Callable[[Run], Cell]:
     return lambda run: share(run.result.utilization()[name], f"{_at(runs, run)}.utilization.{name}")
+
+
+def _a_mac(run: Run) -> Fraction:
+    return run.result.energy().total_pj / max(1, run.result.macs)
 
 
 def _time(run: Run) -> str:

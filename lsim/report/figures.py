@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from lsim.report.blocks import Figure, Number, Table, Term, count, share
 from lsim.report.definitions import meaning
-from lsim.report.palette import INKS
+from lsim.report.palette import ENERGY_INKS, INKS
 
+ALL_INKS = {**ENERGY_INKS, **INKS}
 BAR = 26  # pixels of a row of bars
 AROUND = 60  # pixels of the axis
 
@@ -18,8 +19,8 @@ def term(name: str) -> Term:
 
 
 def used(rows: Sequence[Mapping[str, float]]) -> list[str]:
-    """The states and causes that have ticks in any row, in the order of the palette."""
-    return [name for name in INKS if any(row.get(name) for row in rows)]
+    """The states and causes that have anything in any row, in the order of the palette."""
+    return [name for name in ALL_INKS if any(row.get(name) for row in rows)]
 
 
 def stack(
@@ -31,6 +32,7 @@ def stack(
     axis: str = "ticks",
 ) -> Figure:
     """Horizontal bars, one a row, divided by state and cause; the first row on top."""
+    form = "," if axis == "ticks" else ",.4~g"
     traces = [
         {
             "type": "bar",
@@ -39,11 +41,16 @@ def stack(
             "y": list(names),
             "x": [row.get(column, 0) for row in rows],
             "marker": {
-                "color": INKS[column].css,
-                "pattern": {"shape": INKS[column].hatch, "size": 6, "solidity": 0.2, "fillmode": "overlay"},
+                "color": ALL_INKS[column].css,
+                "pattern": {
+                    "shape": ALL_INKS[column].hatch,
+                    "size": 6,
+                    "solidity": 0.2,
+                    "fillmode": "overlay",
+                },
                 "line": {"width": 0},
             },
-            "hovertemplate": f"%{{y}}<br>{column} %{{x:,}} {axis}<extra></extra>",
+            "hovertemplate": f"%{{y}}<br>{column} %{{x:{form}}} {axis}<extra></extra>",
         }
         for column in used(rows)
     ]

@@ -11,7 +11,7 @@ from lsim import __version__
 from lsim.errors import InputError
 from lsim.report.blocks import Explorer, Figure, Run, Section
 from lsim.report.packing import pack_text
-from lsim.report.palette import INKS
+from lsim.report.palette import ENERGY_INKS, INKS
 from lsim.report.sections import sections
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def page(runs: Sequence[Run]) -> str:
             sections=made,
             version=__version__,
             figures=_figures(made),
-            inks=INKS,
+            states=INKS,
+            inks={**ENERGY_INKS, **INKS},
             plotly=_plotly(),
             explorers=[block for section in made for block in section.blocks if isinstance(block, Explorer)],
         )

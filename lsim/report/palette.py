@@ -58,3 +58,16 @@ INKS: Mapping[str, Ink] = {
     "idle": Ink("#8f8f8f", faint=True),
 }
 """By state and cause, in the order in which they are stacked."""
+
+ENERGY_INKS: Mapping[str, Ink] = {
+    "dynamic": Ink("#009e73"),
+    "useful": Ink("#0072b2"),
+    "dark": Ink("#8f8f8f", faint=True),
+    "idle_engines": Ink("#3d3d3d", "/"),
+    "signs": Ink("#8c8c8c"),
+    "idle_wavelengths": Ink("#5c5c5c", "\\"),
+}
+"""Of energy: what it is, and what is dark while shots are fired; other causes are drawn as those of time."""
+
+SHADES = ("#4477aa", "#ccbb44", "#66ccee", "#aa3377", "#228833", "#ee6677")
+"""Of runs and of components, not of causes: Tol's bright palette for colour-blind readers."""

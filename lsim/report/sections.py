@@ -8,6 +8,7 @@ from lsim.report.background import assumptions, provenance
 from lsim.report.blocks import Run, Section, SectionOf
 from lsim.report.causes import where
 from lsim.report.compare import differences, operators_aligned, side_by_side, tiles_aligned
+from lsim.report.energy import energies, energy
 from lsim.report.explorer import explorer
 from lsim.report.headline import headline
 from lsim.report.occupancy import occupancy
@@ -16,6 +17,7 @@ from lsim.report.roofline import roofline
 OF_ONE: tuple[SectionOf, ...] = (
     headline,
     where,
+    energy,
     explorer,
     occupancy,
     roofline,
@@ -28,6 +30,7 @@ OF_SEVERAL: tuple[Callable[[Sequence[Run]], Section | None], ...] = (
     differences,
     tiles_aligned,
     operators_aligned,
+    energies,
 )
 
 

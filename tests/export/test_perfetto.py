@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from attrs import define, field
 from exported import Case, cases
@@ -17,6 +18,7 @@ from small import attention, machine
 from lsim import load_arch, load_trace, simulate
 from lsim.errors import InputError
 from lsim.export.perfetto import BINS, MOST_SLICES, Counter, write_perfetto
+from lsim.export.power import power_counters
 from lsim.export.rows import Row, Window
 
 schema = pytest.importorskip("perfetto.protos.perfetto.trace.perfetto_trace_pb2")
@@ -229,6 +231,24 @@ def test_is_a_counter_of_somebody_else_shown(tmp_path: Path) -> None:
     power = [t for t in tracks.values() if t.name == "power"]
     assert [t.values for t in power] == [[(0, 1.5), (9, 0.25)], [(3, 1.0)]]
     assert [t.parent and tracks[t.parent].name for t in power] == [None, "core"]
+
+
+@pytest.mark.parametrize(("begin", "end"), [(0, None), (7, 30)])
+def test_do_the_counters_of_power_come_to_the_energy(tmp_path: Path, begin: int, end: int | None) -> None:
+    result = simulate(attention(), machine())
+    window = Window.of(result, begin, result.ticks if end is None else end)
+    write_perfetto(window, tmp_path / "out.pftrace", power_counters(window))
+    found = {
+        t.name: t.values for t in Parsed.of(tmp_path / "out.pftrace").tracks.values() if "power" in t.name
+    }
+    energies = {
+        f"power of {name}": float(sum(pj)) for name, pj in result.power(1, begin, window.end).energy.items()
+    }
+    for name, pj in {**energies, "power": sum(energies.values())}.items():
+        ticks = np.diff([tick for tick, _ in found[name]], append=window.end)
+        assert sum(ticks * [mw for _, mw in found[name]]) / result.arch.core.clock * 1e9 == pytest.approx(
+            pj
+        ), name
 
 
 def test_is_a_long_run_merged_by_itself_and_small(tmp_path: Path) -> None:

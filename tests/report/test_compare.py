@@ -10,6 +10,7 @@ from pages import Page, at, report
 from lsim import Result
 from lsim.report.blocks import Number, Run, Table
 from lsim.report.compare import differences, operators_aligned, tiles_aligned
+from lsim.report.energy import energies
 from lsim.report.sections import sections
 
 
@@ -49,6 +50,14 @@ def test_do_operators_sum_to_the_run(deit: Result, wide: Result) -> None:
     assert total == [sum(column) for column in zip(*operators, strict=True)]
 
 
+def test_are_the_energies_those_of_the_runs(deit: Result, wide: Result) -> None:
+    section = energies(runs(deit, wide))
+    assert section is not None
+    (*_, total) = table(section.blocks).rows
+    each = [run.energy().total_pj for run in (deit, wide)]
+    assert [cell.value for cell in total[1:]] == [float(pj) for pj in (*each, each[1] / each[0])]
+
+
 def test_are_the_differing_values_the_settings(deit: Result, wide: Result) -> None:
     found = table(differences(runs(deit, wide)).blocks)
     rows = {row[0]: row[1:] for row in found.rows}
@@ -63,8 +72,14 @@ def test_differ_equal_runs_in_nothing(deit: Result) -> None:
 
 
 def test_is_one_run_a_page_and_two_a_comparison(deit: Result, wide: Result) -> None:
-    assert len(sections(runs(deit, wide)[:1])) == 7
-    assert [s.id for s in sections(runs(deit, wide))] == ["side-by-side", "differences", "tiles", "operators"]
+    assert len(sections(runs(deit, wide)[:1])) == 8
+    assert [s.id for s in sections(runs(deit, wide))] == [
+        "side-by-side",
+        "differences",
+        "tiles",
+        "operators",
+        "energies",
+    ]
 
 
 def test_are_three_runs_three_columns(folders: list[Path], tmp_path: Path) -> None:

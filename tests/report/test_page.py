@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from attrs import evolve
 from click.testing import CliRunner
@@ -50,6 +51,8 @@ def test_does_the_page_have_the_headline_all_tiles_and_all_parts(page: Page, dei
     for name, part in deit.parts().items():
         wanted |= {f"parts.{name}.busy", f"parts.{name}.idle"}
         wanted |= {f"parts.{name}.waiting.{cause}" for cause in part.waiting}
+    wanted |= {"energy.total", *(f"energy.dark.{cause}" for cause in deit.energy().all.dark)}
+    wanted |= {f"energy.components.{name}.dynamic" for name in deit.energy().components}
     wanted |= {f"bytes.{name}.{way}" for name in deit.bytes() for way in ("in", "out")}
     assert wanted <= paths
 
@@ -59,6 +62,28 @@ def test_does_every_bar_of_a_stack_sum_to_the_run(page: Page, deit: Result) -> N
     for name in ("tiles", "parts", "ports"):
         rows = zip(*(trace["x"] for trace in figures[name]["data"]), strict=True)
         assert {sum(row) for row in rows} == {deit.ticks}, name
+
+
+def test_do_the_energies_sum_to_that_of_the_run(page: Page, deit: Result) -> None:
+    figures, energy = page.script("figures"), deit.energy()
+    drawn = {
+        name: sum(sum(trace["x"]) for trace in figures[name]["data"])
+        for name in figures
+        if name.startswith("energy-")
+    }
+    dark = sum(energy.all.dark.values())
+    assert drawn == pytest.approx(
+        {"energy-components": float(energy.total_pj) / 1e9, "energy-dark": float(dark) / 1e9}
+    )
+
+
+def test_is_the_power_over_time_the_energy_of_the_run(page: Page, deit: Result) -> None:
+    layers = page.script("figures")["power"]["data"]
+    cuts = np.array(layers[0]["x"])
+    assert cuts[0] == 0 and cuts[-1] == deit.ticks
+    watts = np.sum([layer["y"] for layer in layers], axis=0)[:-1]
+    joules = (watts * np.diff(cuts)).sum() / deit.arch.core.clock
+    assert joules * 1e12 == pytest.approx(float(deit.energy().total_pj), rel=1e-3)  # four digits of each bin
 
 
 def test_do_the_bars_of_operators_sum_to_the_run(page: Page, deit: Result) -> None:
@@ -87,7 +112,7 @@ def test_is_every_anchor_and_id_there_once(page: Page) -> None:
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
     links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
-    assert len(links) == 7
+    assert len(links) == 8
     assert {link[1:] for link in links} <= set(ids)
     figures = {attributes["data-figure"] for _, attributes in page.elements if "data-figure" in attributes}
     assert figures == set(page.script("figures"))

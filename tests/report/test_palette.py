@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lsim.kernel.labels import Cause
-from lsim.report.palette import INKS
+from lsim.report.palette import ENERGY_INKS, INKS, Ink
 
 # Machado, Oliveira and Fernandes, IEEE TVCG 15(6), 2009: full deficiency, linear RGB.
 SEEN = {
@@ -63,7 +63,8 @@ def test_can_the_families_be_told_apart(name: str, ground: str) -> None:
 
 @pytest.mark.parametrize("ground", GROUNDS)
 @pytest.mark.parametrize("name", SEEN)
-def test_can_neighbours_in_a_stack_be_told_apart(name: str, ground: str) -> None:
-    for (one, ink), (other, next_ink) in pairwise(INKS.items()):
+@pytest.mark.parametrize("inks", [INKS, ENERGY_INKS])
+def test_can_neighbours_in_a_stack_be_told_apart(inks: dict[str, Ink], name: str, ground: str) -> None:
+    for (one, ink), (other, next_ink) in pairwise(inks.items()):
         mine, others = (lab(i.css, SEEN[name], GROUNDS[ground]) for i in (ink, next_ink))
         assert np.linalg.norm(mine - others) > NEAR or ink.hatch != next_ink.hatch, (one, other)
