@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
 
+import numpy as np
 from attrs import frozen
 
 from lsim.export.rows import Window
 from lsim.kernel.labels import Kind
 from lsim.plan.places import ends_of, operators_of
 from lsim.results.intervals import Unfolding
+from lsim.results.positions import reached
 from lsim.results.running import RunningSum, running_ticks
 
 RETIRE = "retire"
@@ -83,12 +85,11 @@ class Summary:
 
     def _ends(self, part: str) -> Iterator[tuple[int, int]]:
         """(unit, tick at which the part has done it) of each unit that is work for the part."""
-        before, result = 0, self.window.result
+        result = self.window.result
         rank = result.log.parts.index(part)
-        for unit, done in enumerate(ends_of(result.plan, part)):
-            if done > before:
-                yield unit, result.log.when(rank, done)
-            before = done
+        done = np.array(ends_of(result.plan, part), dtype=np.int64)
+        units = np.flatnonzero(np.diff(done, prepend=0))
+        yield from zip(units.tolist(), reached(result.log, rank, done[units]).tolist(), strict=True)
 
     def _first_work(self, records: Unfolding, begin: int, end: int) -> int:
         """The first tick in [begin, end) in which the part is not idle; `end` if it is idle in all."""

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from lsim.kernel.labels import Label
 from lsim.kernel.log import FOLD, Fold
-from lsim.units import ceil_div
 
 if TYPE_CHECKING:
     from lsim.kernel.environment import Environment
@@ -179,29 +178,6 @@ class FoldedLog:
                 if a < b or (inner < len(known) and self.fold_rows[known[inner]] < ends[i][1]):
                     known.append(i)
         return known
-
-    def when(self, part: int, position: int) -> int:
-        """The tick of the part's first record with at least `position` items of its program done."""
-        found = self._when(part, position, 0, len(self.entries), 0, 0)
-        assert found is not None, (self.parts[part], position)
-        return found
-
-    def _when(self, part: int, position: int, low: int, high: int, later: int, further: int) -> int | None:
-        """In the stretch [low, high) that happened `later` ticks and `further` items after it was written."""
-        rows = self.rows(part)
-        positions = self.entries[rows, 3]
-        first = np.searchsorted(rows, low)
-        at = max(first, np.searchsorted(positions, position - further))
-        row = int(rows[at]) if at < len(rows) else high
-        before = int(rows[at - 1]) if at > first else low
-        for j in self._moving_folds(part, before, min(row, high)):
-            fold = self.folds[int(self.entries[j, 2])]
-            missing = position - further - fold.further(part, 1) - self._reach(part, fold.first, fold.last)
-            time = 1 + max(0, ceil_div(missing, fold.steps[part]))
-            if time <= fold.count:
-                moved = further + fold.further(part, time)
-                return self._when(part, position, fold.first, fold.last, later + fold.later(time), moved)
-        return int(self.entries[row, 0]) + later if row < high else None
 
     def _moving_folds(self, part: int, low: int, high: int) -> list[int]:
         """The folds in [low, high) in which the part moves."""

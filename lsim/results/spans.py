@@ -11,6 +11,7 @@ from attrs import frozen
 from lsim.kernel.labels import Kind
 from lsim.plan.schedule import Deps
 from lsim.results.folded import Ints
+from lsim.results.positions import reached
 from lsim.results.result import Result
 from lsim.results.series import part_ticks
 from lsim.results.states import COLUMNS, FIRST_COLUMNS, States
@@ -47,29 +48,37 @@ class Span:
 
 def spans(result: Result) -> tuple[Span, ...]:
     """The units of a run in the order of its trace."""
-    found, retired = [], 0
+    found, retired, free = [], 0, _free(result)
     for u, unit in enumerate(result.plan.units):
         run, before = result.operators[unit.first], retired
         retired = max(retired, run.end)
-        free = _free(result, u)
-        own = run.start if result.options["deps"] == Deps.CHUNKED else max(run.start, free)
+        own = run.start if result.options["deps"] == Deps.CHUNKED else max(run.start, free[u])
         name = " + ".join(operator.name for operator in unit.operators)
         macs = sum(operator.macs for operator in unit.operators)
         found.append(Span(name, unit.operators[0].kind.value, macs, run.start, own, run.end, before, retired))
     return tuple(found)
 
 
-def _free(result: Result, u: int) -> int:
-    """When the first of the parts that compute a unit was done with what came before."""
+def _free(result: Result) -> list[int]:
+    """Of each unit, when the first of the parts that compute it was done with what came before; 0 where its items lie with those
+    of an operator that it takes turns with."""
     plan, log = result.plan, result.log
-    kinds = [group.part("core") for group in plan.groups] if plan.units[u].is_gemm else ["dpu.lanes"]
-    free = []
-    for part in kinds:
-        ends = plan.ends.get(part, ())
-        before = ends[u - 1] if u and ends else 0
-        if ends and ends[u] > before:
-            free.append(log.when(log.parts.index(part), before) if before else 0)
-    return min(free, default=0)  # none: its items lie with those of an operator that it takes turns with
+    gemms = np.array([unit.is_gemm for unit in plan.units], dtype=bool)
+    computing = [*((group.part("core"), gemms) for group in plan.groups), ("dpu.lanes", ~gemms)]
+    free = np.full(len(gemms), log.end)
+    found = np.zeros_like(gemms)
+    for part, kind in computing:
+        if part in plan.ends:
+            ends = np.array(plan.ends[part], dtype=np.int64)
+            before = ends - np.diff(ends, prepend=0)
+            mine = kind & (ends > before)
+            later = mine & (before > 0)
+            free[mine & ~later] = 0
+            free[later] = np.minimum(free[later], reached(log, log.parts.index(part), before[later]))
+            found |= mine
+    free[~found] = 0
+    ticks: list[int] = free.tolist()
+    return ticks
 
 
 def tile_ticks(result: Result, tile: int, begins: Sequence[int], ends: Sequence[int]) -> Ints:

@@ -18,6 +18,7 @@ from lsim.errors import InputError, LawBroken
 from lsim.kernel.labels import Cause, Kind, Label
 from lsim.kernel.log import CUT, FOLD, Fold
 from lsim.results.folded import FoldedLog
+from lsim.results.positions import reached
 from lsim.results.statistics import Statistics
 from lsim.trace import Trace
 
@@ -170,6 +171,11 @@ def test_are_counts_and_amounts_those_of_the_records(
     }
 
 
+def when(log: FoldedLog, part: int, *positions: int) -> list[int]:
+    ticks: list[int] = reached(log, part, np.array(positions)).tolist()
+    return ticks
+
+
 @RUNS
 @given(traces(layers=4), machines(groups=("1", "2", "4")), OPTIONS)
 def test_is_when_the_first_record_so_far(work: Trace, machine: Machine, options: dict[str, str]) -> None:
@@ -182,7 +188,7 @@ def test_is_when_the_first_record_so_far(work: Trace, machine: Machine, options:
         for position in {p for _, _, p in known} | {p + 1 for _, _, p in known[:-1]}:
             first = min((tick for tick, _, p in known if p >= position), default=None)
             if first is not None:
-                assert result.log.when(part, position) == first, (name, position)
+                assert when(result.log, part, position) == [first], (name, position)
 
 
 # -- a log made by hand ------------------------------------------------------------------------------------------------
@@ -211,7 +217,7 @@ def test_is_a_fold_within_a_fold_counted_as_often_as_it_happened() -> None:
     assert (s.parts["a"].busy, s.parts["a"].idle) == (24, 18)
     assert s.ticks_by_code(0).tolist() == [18, 24]
     done = [14 * outer_ + 3 * inner_ + 2 for outer_ in range(3) for inner_ in range(4)]
-    assert [t.when(0, n) for n in range(1, 13)] == done
+    assert when(t, 0, *range(1, 13)) == done
 
 
 def test_is_a_stretch_repeated_long_after_it_was_written() -> None:
@@ -222,7 +228,7 @@ def test_is_a_stretch_repeated_long_after_it_was_written() -> None:
     s = Statistics(t)
     assert s.amounts == {"pieces": 3}
     assert (s.parts["a"].busy, s.parts["a"].idle) == (6, 10)
-    assert [t.when(0, n) for n in (1, 2, 3)] == [2, 12, 15]
+    assert when(t, 0, 1, 2, 3) == [2, 12, 15]
 
 
 def test_are_parts_that_wait_for_each_other_an_error() -> None:
