@@ -13,7 +13,13 @@ from typing import Any
 from lsim import Result, load_arch, load_trace, simulate
 
 FOLDER = Path(__file__).parent
-CASES = (("deit-tiny", "lt-b-4bit"), ("bert-base", "lt-l-8bit"), ("deit-tiny", "lt-b-4bit-narrow"))
+CASES = (
+    ("deit-tiny", "lt-b-4bit"),
+    ("bert-base", "lt-l-8bit"),
+    ("deit-tiny", "lt-b-4bit-narrow"),
+    ("deit-tiny", "mrr-bank-4bit"),
+    ("deit-tiny", "mzi-mesh-8bit"),
+)
 CHANGING = ("lsim", "cpu_s", "events", "folds")
 """The version, and how the numbers were come by."""
 
