@@ -19,7 +19,7 @@ from lsim.cli.text import print_json, print_tables
     default="published",
     show_default=True,
     metavar="NAME",
-    help="published, roofline, a class of your own as path.py:Class, or estimates as file.csv.",
+    help="published, roofline, bound (no run is shorter), a class of your own as path.py:Class, or estimates as file.csv.",
 )
 @click.option(
     "--level",

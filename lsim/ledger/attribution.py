@@ -25,11 +25,11 @@ from lsim.ledger.blocks import DIVIDED, Blocks
 from lsim.ledger.speaking import LAST, Speaking
 from lsim.results.cumulative import cumulative
 from lsim.results.folded import FoldedLog, Ints
+from lsim.results.ledger_rows import SERIAL
 from lsim.results.result import Result
 from lsim.results.series import part_ticks
 from lsim.results.states import CAUSES
 
-SERIAL = "serial."
 LANES = "dpu.lanes"
 
 

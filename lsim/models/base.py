@@ -10,6 +10,7 @@ from numbers import Rational, Real
 from typing import Any, Protocol, cast
 
 from attrs import field, frozen
+from attrs.converters import optional
 
 from lsim.arch import Arch
 from lsim.errors import InputError
@@ -46,11 +47,17 @@ def _energies(value: Exact | Mapping[str, Exact] | None) -> dict[str, Fraction] 
 class Estimate:
     """What a model says of an operator: ticks of the photonic clock and, if it knows, energy by component in pJ.
 
-    Both exact. An energy given as one number is the component `energy`.
+    All exact. An energy given as one number is the component `energy`. `compute`: how many of the ticks the shots of the cores
+    take, for a model that tells them apart from what else it counts, as a bound by memory; never more than `ticks`.
     """
 
     ticks: Fraction = field(converter=exact)
     energy_pj: Mapping[str, Fraction] | None = field(default=None, converter=_energies)
+    compute: Fraction | None = field(default=None, converter=optional(exact), kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        if self.compute is not None and self.compute > self.ticks:
+            raise InputError(f"compute is {self.compute} of {self.ticks} ticks")
 
 
 class Model(Protocol):

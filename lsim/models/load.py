@@ -11,18 +11,24 @@ from lsim.models.base import Model, TraceModel
 from lsim.models.table import Table
 from lsim.models.user import user_model
 
-PUBLISHED, ROOFLINE = "published", "roofline"
+PUBLISHED, ROOFLINE, BOUND = "published", "roofline", "bound"
 ALL = "all"
-NAMES = (PUBLISHED, ROOFLINE, "path.py:Class", "file.csv")
+NAMES = (PUBLISHED, ROOFLINE, BOUND, "path.py:Class", "file.csv")
 
 
 def load_model(
-    name: str, arch: Arch, *, level: str | None = None, corrected: Iterable[str] = ()
+    name: str,
+    arch: Arch,
+    *,
+    level: str | None = None,
+    corrected: Iterable[str] = (),
+    mapping: str | None = None,
+    deps: str | None = None,
 ) -> Model | TraceModel:
     """The model of that name, `path.py:Class` or `file.csv`.
 
     `level` and `corrected` are those of the published model of the architecture's kind of core; "all" alone corrects
-    all. Raises InputError for a name, a file or an option that will not do.
+    all. `mapping` and `deps` are the policies of a run, for a bound on it; by default it holds for all of them. Raises InputError for a name, a file or an option that will not do.
     """
     corrected = list(corrected)
     if name == PUBLISHED:
@@ -37,6 +43,10 @@ def load_model(
         from lsim.models.roofline import Roofline
 
         return Roofline()
+    if name == BOUND:
+        from lsim.models.bound import Bound
+
+        return Bound(mapping, deps)
     if name.endswith(".csv"):
         return Table(Path(name))
     if ":" in name:

@@ -38,7 +38,8 @@ class BoundRoofline:
 
     def estimate(self, operator: Operator, arch: Arch) -> Estimate:
         """The largest of the times of an operator."""
-        return Estimate(max(self.times(operator, arch).values()))
+        times = self.times(operator, arch)
+        return Estimate(max(times.values()), compute=times["compute"])
 
     def times(self, operator: Operator, arch: Arch) -> dict[str, Fraction]:
         """Ticks by resource: compute, hbm, global_sram."""

@@ -13,6 +13,7 @@ from lsim.kernel.labels import Cause
 from lsim.results.energy.meanings import OF_ENERGY
 from lsim.results.meaning import PHOTONIC, Meaning, in_ticks
 from lsim.results.model_meanings import OF_MODELS
+from lsim.results.ledger_rows import ATTRIBUTED, ROWS, cause_of
 
 CAUSES: Mapping[Cause, str] = {
     Cause.COMPUTE: "the cores fire a shot",
@@ -150,9 +151,26 @@ def _bytes() -> Iterator[Meaning]:
             )
 
 
+_VALIDATE = (
+    in_ticks("model", "what a model says of a run", "Σ operators and terms of the model", "", "validate: model", "validate: operators.*.model"),
+    in_ticks("simulation", "what the simulation says of it", "model + Σ rows", "all records", "validate: simulation", "validate: operators.*.simulation"),
+    Meaning("clock_hz", "cycles a second of the photonic clock: ticks / clock_hz are seconds", "Hz", also=("validate: clock_hz",)),
+)  # fmt: skip
+
+
+def _ledger() -> Iterator[Meaning]:
+    """The rows between a model and a simulation, or between two runs."""
+    for name, row in (ATTRIBUTED | ROWS).items():
+        cause = cause_of(name)
+        said = row.definition.format("" if cause is None else CAUSES[Cause(cause)])
+        also = ["diff: rows.*", "diff: operators.*.rows.*"] if name in ATTRIBUTED else []
+        also = also or [f"validate: rows.{name}", f"validate: operators.*.rows.{name}"]
+        yield in_ticks(f"rows.{name}", said, row.formula, row.entries, *also)
+
+
 MEANINGS: Mapping[str, Meaning] = {
     meaning.name: meaning
-    for meaning in (*_RUN, *_causes(), *_bytes(), *OF_ENERGY, *_INSPECT, *_TRACE, *OF_MODELS)
+    for meaning in (*_RUN, *_causes(), *_bytes(), *OF_ENERGY, *_INSPECT, *_TRACE, *OF_MODELS, *_VALIDATE, *_ledger())
 }
 
 

@@ -69,7 +69,6 @@ class Dptc(ClosedForm):
         return ticks
 
     def compute_ticks(self, gemm: Gemm, arch: Arch) -> int:
-        """Shots of one core, if all share the blocks evenly."""
         r, c, d = blocks(gemm, arch)
         tiles, cores = arch.core.tiles, arch.core.cores
         if "whole-blocks" in self.corrected:

@@ -79,6 +79,10 @@ class ClosedForm(ABC):
         """Ticks of the photonic clock that a GEMM takes."""
 
     @abstractmethod
+    def compute_ticks(self, gemm: Gemm, arch: Arch) -> int:
+        """How many of them are shots: of one core, if all share the blocks evenly."""
+
+    @abstractmethod
     def energy(self, gemm: Gemm, arch: Arch) -> Energies:
         """Energy of a GEMM, in pJ by component."""
 
@@ -135,8 +139,9 @@ class BoundForm:
         if gemm is None or not self.form.covers(gemm):
             return Estimate(0, {})
         if (gemm, arch) not in self._known:
-            said = Estimate(self.form.ticks(gemm, arch), self.form.energy(gemm, arch))
-            self._known[gemm, arch] = said
+            form = self.form
+            ticks, shots = form.ticks(gemm, arch), form.compute_ticks(gemm, arch)
+            self._known[gemm, arch] = Estimate(ticks, form.energy(gemm, arch), compute=shots)
         return self._known[gemm, arch]
 
     def terms(self, arch: Arch) -> dict[str, Estimate]:

@@ -24,6 +24,9 @@ class MrrBank(WeightStationary):
         """Never bound by memory."""
         return self.ticks_of(_held_first(gemm), arch, _passes(gemm, arch))
 
+    def compute_ticks(self, gemm: Gemm, arch: Arch) -> int:
+        return self.shots_of(_held_first(gemm), arch, _passes(gemm, arch))
+
     def energy(self, gemm: Gemm, arch: Arch) -> Energies:
         """By component: light, converters, and each level of the memory."""
         passes, gemm = _passes(gemm, arch), _held_first(gemm)

@@ -33,6 +33,9 @@ class MziMesh(WeightStationary):
         """Shots and programming, never bound by memory."""
         return self.ticks_of(gemm, arch, arch.core.passes)
 
+    def compute_ticks(self, gemm: Gemm, arch: Arch) -> int:
+        return self.shots_of(gemm, arch, arch.core.passes)
+
     def energy(self, gemm: Gemm, arch: Arch) -> Energies:
         """By component: light, converters, and each level of the memory."""
         e, (r, d), passes = events(arch), blocks(gemm, arch), arch.core.passes

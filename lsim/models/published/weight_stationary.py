@@ -38,16 +38,18 @@ class WeightStationary(ClosedForm):
 
     def ticks_of(self, gemm: Gemm, arch: Arch, passes: int) -> Fraction:
         """Shots of one core, if all share the work evenly, and the time to write what it holds, one block after the other."""
-        r, d = blocks(gemm, arch)
-        units = arch.core.tiles * arch.core.cores
-        written = ceil_div(r * d * gemm.heads, units)
-        if "whole-blocks" in self.corrected:
-            shots = written * gemm.n2 * passes
-        else:
-            shots = ceil_div(r * d * gemm.n2 * gemm.heads, units) * passes
+        shots = self.shots_of(gemm, arch, passes)
         if "memory-bound" in self.corrected:
             shots = max(shots, self.memory_ticks(gemm, arch))
+        written = _written(gemm, arch)
         return shots + Fraction(written * arch.core.reload * arch.core.clock, PICOSECONDS_A_SECOND)
+
+    def shots_of(self, gemm: Gemm, arch: Arch, passes: int) -> int:
+        """Shots of one core, if all share the work evenly."""
+        r, d = blocks(gemm, arch)
+        if "whole-blocks" in self.corrected:
+            return _written(gemm, arch) * gemm.n2 * passes
+        return ceil_div(r * d * gemm.n2 * gemm.heads, arch.core.tiles * arch.core.cores) * passes
 
     def readout(self, arch: Arch, sums: int) -> Energies:
         """Energy from light to partial sums."""
@@ -72,6 +74,12 @@ class WeightStationary(ClosedForm):
             "local_sram": e.local * (2 * operands * e.word + local * partial),
             "global_sram": e.global_sram * ((operands + outputs) * e.word + spilled * partial),
         }
+
+
+def _written(gemm: Gemm, arch: Arch) -> int:
+    """Blocks that a core writes, if all share them evenly."""
+    r, d = blocks(gemm, arch)
+    return ceil_div(r * d * gemm.heads, arch.core.tiles * arch.core.cores)
 
 
 def blocks(gemm: Gemm, arch: Arch) -> tuple[int, int]:

@@ -1,0 +1,65 @@
+"""The rows of a ledger between a model and a simulation: a closed list, in the order in which they are read."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from lsim.kernel.labels import Cause
+
+MODEL, MAPPING, COMPUTE = "model", "mapping", "compute"
+WORK, OVERLAP = "dpu_work", "overlap"
+SERIAL = "serial."
+
+_OF_CORES = (Cause.FEED, Cause.ADC, Cause.RELOAD, Cause.SWITCH)
+_NEVER = (Cause.COMPUTE, Cause.EDGE, Cause.DONE, Cause.DISPATCH, *_OF_CORES)
+STALLS = tuple(cause for cause in Cause if cause not in _NEVER)
+"""Root causes for which cores wait."""
+
+
+@frozen
+class Row:
+    """What a row is: `{}` in a definition stands for what happens meanwhile. `group`: what it is read together with."""
+
+    group: str
+    definition: str
+    formula: str = ""
+    entries: str = ""
+
+
+_SPOKEN = "states of the core that speaks for the run"
+_CHAIN = f"{_SPOKEN}, whom it waits for followed to the last"
+STALL = Row("Waits of the cores for their own operator", "ticks in which the cores wait, with the operator in hand or next: {}", "", _CHAIN)  # fmt: skip
+DEPENDENCY = Row("Dependencies: the cores are free, what is next needs this operator's results", "ticks in which the cores are free and others need this operator: {}", "", _CHAIN)  # fmt: skip
+
+ROWS: dict[str, Row] = {
+    MODEL: Row("The model", "what the model counts beside shots, taken back: bounds by memory, operators that are no GEMM, terms of a whole trace", "compute part of the model − model; the compute part is what the model says of shots, else macs / peak"),
+    MAPPING: Row("The cores", "blocks are whole: edges of operands, tiles without rows, signs; ticks in which the cores fire a shot beyond those that the model counts", "ticks of shots − compute part of the model", _SPOKEN),
+    **{cause.value: Row("The cores", "ticks of the cores at work in which {}", "", _SPOKEN) for cause in _OF_CORES},
+    **{cause.value: STALL for cause in STALLS},
+    WORK: Row("The DPU", "the work of the DPU's lanes, whether the cores wait for it or not", "busy ticks of the lanes − compute part of the model, if it tells one", "records of dpu.lanes"),
+    OVERLAP: Row("The DPU", "a credit: work of the DPU's lanes for which the cores do not wait", "ticks in which the cores wait for the lanes − busy ticks of the lanes", _CHAIN),
+    **{f"{SERIAL}{cause.value}": DEPENDENCY for cause in STALLS if cause is not Cause.DPU},
+    Cause.DISPATCH.value: Row("The controller", "ticks in which the cores wait and {}", "", _CHAIN),
+}  # fmt: skip
+"""Each row of a ledger; model + Σ rows = simulation."""
+
+ATTRIBUTED: dict[str, Row] = {
+    COMPUTE: Row("The cores", "ticks of the cores at work in which {}", "", _SPOKEN),
+    f"{SERIAL}{Cause.DPU.value}": DEPENDENCY,
+}
+"""Rows of an attribution that a ledger tells as `mapping`, and as `dpu_work` and `overlap`."""
+
+
+def in_order(names: set[str]) -> list[str]:
+    """Names of rows in the order in which they are read; raises KeyError for one that is none."""
+    order = [COMPUTE, *ROWS, *ATTRIBUTED]
+    unknown = names - set(order)
+    if unknown:
+        raise KeyError(min(unknown))
+    return [name for name in dict.fromkeys(order) if name in names]
+
+
+def cause_of(row: str) -> str | None:
+    """The root cause that a row is named by; None for one that is not."""
+    name = row.removeprefix(SERIAL)
+    return name if name in set(Cause) else None

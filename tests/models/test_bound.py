@@ -1,0 +1,115 @@
+"""Is no run shorter than the bound, whatever the machine, the mapping and the policy; and is the bound what it says?"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from small import gemm, layers, linear, machine, only, trace, vector
+from strategies import Machine, machines, traces
+
+from lsim import load_arch, load_model, load_trace, predict, simulate
+from lsim.arch import IDEALS
+from lsim.errors import InputError
+from lsim.models.bound import WHAT, Bound
+from lsim.trace import Kind, Trace
+
+MAPPINGS = ["lockstep", "head-parallel", "m1-stationary"]
+
+
+@settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+@given(traces(layers=2), machines(groups=("1", "2", "4")), st.sampled_from(MAPPINGS), st.sampled_from(["barrier", "chunked"]))
+def test_is_no_run_shorter(work: Trace, small: Machine, mapping: str, deps: str) -> None:
+    try:
+        ticks = simulate(work, small.arch, mapping=mapping, deps=deps).ticks
+    except InputError:
+        assume(False)
+    sharp, general = (Bound(*policy).bind(work).bounds(small.arch) for policy in ((mapping, deps), ()))
+    assert {name: bound.ticks for name, bound in sharp.all.items() if bound.ticks > ticks} == {}
+    assert {name: bound.ticks for name, bound in general.all.items() if bound.ticks > ticks} == {}
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(traces(layers=2), machines(), st.sampled_from(["hbm", "gb", "adc", "dpu", "dispatch", "feed", "reload"]))
+def test_is_no_run_with_one_real_part_shorter(work: Trace, small: Machine, real: str) -> None:
+    """With nothing else in the way a bound is near, and one that says a little too much is found out."""
+    alone = Machine(small.settings, frozenset(IDEALS.keys() - {real}))
+    try:
+        ticks = simulate(work, alone.arch).ticks
+    except InputError:
+        assume(False)
+    assert predict(Bound(None, "barrier"), work, alone.arch).ticks <= ticks
+
+
+@settings(deadline=None, max_examples=40)
+@given(traces(layers=2), machines(groups=("1", "2")))
+def test_are_the_shares_of_operators_the_bound(work: Trace, small: Machine) -> None:
+    for deps in (None, "barrier"):
+        said = predict(Bound("lockstep", deps), work, small.arch)
+        ticks = Bound("lockstep", deps).bind(work).bounds(small.arch)
+        assert said.ticks == ticks.all[ticks.binding].ticks == max(bound.ticks for bound in ticks.all.values())
+        assert said.ticks.denominator == 1
+        assert sum((estimate.ticks for estimate in said.terms.values()), Fraction(0)) < small.arch.dpu_cycle + small.arch.sram_cycle
+
+
+def bounds(work: Trace, arch: object, deps: str = "barrier") -> dict[str, int]:
+    found = Bound("lockstep", deps).bind(work).bounds(arch).all  # type: ignore[arg-type]
+    return {name: bound.ticks for name, bound in found.items()}
+
+
+def test_what_the_bounds_of_a_layer_are_by_hand() -> None:
+    """8 x 8 · 8 x 8 on the small machine: 2 row passes of 4 column blocks of 4 steps; 64 B of weights and 64 B of input at 8 B a
+    tick, 64 B of result out; the SRAM moves those 192 B, M1 once, M2 in both passes and the result, at 8 B each 2 ticks."""
+    assert bounds(linear(8, 8, 8), machine()) == {
+        "cores": 2 * 4 * 4,
+        "converters": (2 * 4 * 2 - 1) * 3,
+        "hbm": 192 // 8,
+        "global_sram": (192 + 64 + 2 * 64 + 64) // 8 * 2,
+        "dpu": 0,
+        "controller": 4,
+        "path": 4 + 32 + 4 + 1,
+    }
+
+
+def test_follow_layers_each_other_on_the_path() -> None:
+    """Issue, shots, readout and propagation, three times; where row passes may overlap only of the last."""
+    assert bounds(layers(3), machine())["path"] == 3 * (4 + 32 + 4 + 1)
+    by_m1 = trace(gemm("x", "y", "a", 8, 8, 8), vector(Kind.SOFTMAX, ["a"], "p", 8, 8), gemm("p", "v", "o", 8, 8, 8))
+    assert bounds(by_m1, machine(), "chunked")["path"] == 41
+    assert bounds(by_m1, machine())["path"] > 2 * 41
+
+
+def test_is_a_run_with_nothing_in_the_way_its_bound() -> None:
+    for work in (layers(3), trace(gemm("q", "k", "s", 8, 16, 4, heads=3))):
+        arch = machine(IDEALS)
+        assert predict(Bound("lockstep", "barrier"), work, arch).ticks == simulate(work, arch).ticks
+
+
+def test_do_all_of_them_bind_somewhere() -> None:
+    found = set()
+
+    @settings(deadline=None, max_examples=200, database=None, derandomize=True)
+    @given(traces(layers=2), machines())
+    def look(work: Trace, small: Machine) -> None:
+        found.add(Bound("lockstep", "chunked").bind(work).bounds(small.arch).binding)
+
+    look()
+    found |= {max(bounds(layers(3), only("hbm")).items(), key=lambda bound: bound[1])[0]}
+    assert found == WHAT.keys()
+
+
+@pytest.mark.parametrize("arch", ["lt-b-4bit", "lt-l-8bit", "mrr-bank-4bit", "mzi-mesh-8bit"])
+@pytest.mark.parametrize("name", ["deit-tiny", "bert-base"])
+def test_is_it_near_a_real_run(name: str, arch: str) -> None:
+    work, real = load_trace(name), load_arch(arch)
+    ticks = simulate(work, real).ticks
+    assert ticks / 2 <= predict(load_model("bound", real, mapping="lockstep", deps="barrier"), work, real).ticks <= ticks
+
+
+def test_what_is_said_of_the_one_that_binds() -> None:
+    said = predict(load_model("bound", machine()), linear(8, 8, 8), machine())
+    assert said.options == {"mapping": "any", "deps": "any"}
+    assert said.notes[0].startswith("global_sram binds: ")
+    assert said.ticks == 112
