@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lsim.errors import InputError as InputError
     from lsim.errors import LawBroken as LawBroken
     from lsim.extract.api import trace_module as trace_module
+    from lsim.ledger.ledger import Ledger as Ledger
+    from lsim.ledger.validate import validate as validate
     from lsim.models import Estimate as Estimate
     from lsim.models import load_model as load_model
     from lsim.models import predict as predict
@@ -36,6 +38,7 @@ _HOMES = {
     "Deadlock": "lsim.errors",
     "Estimate": "lsim.models",
     "InputError": "lsim.errors",
+    "Ledger": "lsim.ledger.ledger",
     "LawBroken": "lsim.errors",
     "Result": "lsim.results.result",
     "Trace": "lsim.trace",
@@ -48,6 +51,7 @@ _HOMES = {
     "predict": "lsim.models",
     "simulate": "lsim.simulate",
     "trace_module": "lsim.extract.api",
+    "validate": "lsim.ledger.validate",
 }
 
 __all__ = [
@@ -56,6 +60,7 @@ __all__ = [
     "Estimate",
     "InputError",
     "LawBroken",
+    "Ledger",
     "Result",
     "Trace",
     "__version__",
@@ -68,6 +73,7 @@ __all__ = [
     "predict",
     "simulate",
     "trace_module",
+    "validate",
 ]
 
 

@@ -186,8 +186,8 @@ def test_has_every_cause_and_utilization_a_meaning(printed):
 
 
 def test_does_the_help_name_every_mapping_and_ideal():
-    assert list(sys.modules["lsim.cli.run"].MAPPINGS) == list(MAPPINGS)
-    assert list(sys.modules["lsim.cli.run"].IDEALS) == list(IDEALS)
+    assert list(sys.modules["lsim.cli.options"].MAPPINGS) == list(MAPPINGS)
+    assert list(sys.modules["lsim.cli.options"].IDEALS) == list(IDEALS)
     assert run_module is cli.commands["run"]
 
 

@@ -15,6 +15,7 @@ FACE = [
     "Estimate",
     "InputError",
     "LawBroken",
+    "Ledger",
     "Result",
     "Trace",
     "__version__",
@@ -27,8 +28,9 @@ FACE = [
     "predict",
     "simulate",
     "trace_module",
+    "validate",
 ]
-HEAVY = ["attrs", "click", "networkx", "numpy", "rich", "simpy", "tqdm", "yaml"]
+HEAVY = ["attrs", "click", "matplotlib", "networkx", "numpy", "rich", "simpy", "tqdm", "yaml"]
 
 
 def python(code: str) -> str:

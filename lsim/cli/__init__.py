@@ -19,6 +19,7 @@ from lsim.cli.inspect import inspect
 from lsim.cli.report import report
 from lsim.cli.run import run
 from lsim.cli.traces import trace
+from lsim.cli.validate import validate
 
 
 class CommandLine(click.Group):
@@ -36,7 +37,7 @@ class CommandLine(click.Group):
 
 @click.group(
     cls=CommandLine,
-    commands=[run, inspect, report, export, estimate, explain, trace, arch],
+    commands=[run, inspect, report, export, estimate, validate, explain, trace, arch],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, message="lsim %(version)s")
@@ -50,6 +51,7 @@ def cli() -> None:
     lsim export DIR --perfetto FILE            its timeline for another tool
     lsim estimate deit-tiny --arch lt-b-4bit   what the published model says
     lsim explain core_busy                     what a number means
+    lsim validate deit-tiny --arch lt-b-4bit   and what it leaves out, row by row
     lsim trace list                            the workloads that come with lsim
     lsim arch list                             the machines that come with lsim
 

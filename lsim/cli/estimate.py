@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from lsim.cli.options import models, names
 from lsim.cli.settings import parse_settings, settings
 from lsim.cli.text import print_json, print_tables
 
@@ -14,24 +15,7 @@ from lsim.cli.text import print_json, print_tables
 @click.argument("trace", metavar="TRACE")
 @click.option("--arch", required=True, metavar="ARCH", help="Name in `lsim arch list`, or a YAML file.")
 @settings
-@click.option(
-    "--model",
-    default="published",
-    show_default=True,
-    metavar="NAME",
-    help="published, roofline, bound (no run is shorter), a class of your own as path.py:Class, or estimates as file.csv.",
-)
-@click.option(
-    "--level",
-    metavar="NAME",
-    help="Of the published model of a dptc: arch_opt (the default), crossbar, broadcast.",
-)
-@click.option(
-    "--correct",
-    default="",
-    metavar="NAME,...",
-    help="Correct known faults of the published model, by name, or all; the report lists them.",
-)
+@models
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def estimate(
     trace: str,
@@ -52,8 +36,7 @@ def estimate(
 
     workload = load_trace(trace)
     machine = load_arch(arch).with_settings(parse_settings(settings))
-    corrected = [name.strip() for name in correct.split(",")] if correct else []
-    said = predict(load_model(model, machine, level=level, corrected=corrected), workload, machine)
+    said = predict(load_model(model, machine, level=level, corrected=names(correct)), workload, machine)
     if as_json:
         print_json(said.to_dict())
     else:

@@ -7,37 +7,16 @@ from pathlib import Path
 
 import click
 
+from lsim.cli.options import names, policies
 from lsim.cli.settings import parse_settings, settings
 from lsim.cli.text import print_json, print_tables
-
-# Written out, since importing what declares them takes longer than the help may; a test holds them equal.
-MAPPINGS = ("lockstep", "head-parallel", "m1-stationary")
-IDEALS = ("hbm", "gb", "capacity", "feed", "reload", "adc", "broadcast", "act", "dpu", "dispatch", "m1", "m2")
 
 
 @click.command(short_help="Replay a trace on an architecture.")
 @click.argument("trace", metavar="TRACE")
 @click.option("--arch", required=True, metavar="ARCH", help="Name in `lsim arch list`, or a YAML file.")
 @settings
-@click.option(
-    "--mapping",
-    metavar="NAME",
-    help=f"How GEMMs are divided among tiles: {', '.join(MAPPINGS)}. By default the core's own: "
-    "lockstep, or m1-stationary where cores hold an operand.",
-)
-@click.option(
-    "--deps",
-    type=click.Choice(["barrier", "chunked"]),
-    default="barrier",
-    show_default=True,
-    help="An operator starts when its inputs are complete, or when the row passes it needs are.",
-)
-@click.option(
-    "--ideal",
-    default="",
-    metavar="NAME,...",
-    help=f"Make sources of contention free and unbounded: {', '.join(IDEALS)}.",
-)
+@policies
 @click.option(
     "--no-fold", is_flag=True, help="Simulate every period, to check the folding: same result, later."
 )
@@ -90,7 +69,7 @@ def run(
             machine,
             mapping=mapping,
             deps=deps,
-            ideal=[name.strip() for name in ideal.split(",")] if ideal else [],
+            ideal=names(ideal),
             fold=not no_fold,
             step=step,
             progress=progress,

@@ -28,23 +28,23 @@ class Row:
 
 _SPOKEN = "states of the core that speaks for the run"
 _CHAIN = f"{_SPOKEN}, whom it waits for followed to the last"
-STALL = Row("Waits of the cores for their own operator", "ticks in which the cores wait, with the operator in hand or next: {}", "", _CHAIN)  # fmt: skip
-DEPENDENCY = Row("Dependencies: the cores are free, what is next needs this operator's results", "ticks in which the cores are free and others need this operator: {}", "", _CHAIN)  # fmt: skip
+STALL = Row("WAITS of the cores for the operator in hand, or next", "ticks in which the cores wait, with the operator in hand or next: {}", "", _CHAIN)  # fmt: skip
+DEPENDENCY = Row("DEPENDENCIES: the cores are free, and what is next needs this operator", "ticks in which the cores are free and others need this operator: {}", "", _CHAIN)  # fmt: skip
 
 ROWS: dict[str, Row] = {
-    MODEL: Row("The model", "what the model counts beside shots, taken back: bounds by memory, operators that are no GEMM, terms of a whole trace", "compute part of the model − model; the compute part is what the model says of shots, else macs / peak"),
-    MAPPING: Row("The cores", "blocks are whole: edges of operands, tiles without rows, signs; ticks in which the cores fire a shot beyond those that the model counts", "ticks of shots − compute part of the model", _SPOKEN),
-    **{cause.value: Row("The cores", "ticks of the cores at work in which {}", "", _SPOKEN) for cause in _OF_CORES},
+    MODEL: Row("MODEL", "what the model counts beside shots, taken back: bounds by memory, vector operators, terms of the trace", "compute part of the model − model; the compute part is what the model says of shots, else macs / peak"),
+    MAPPING: Row("CORES", "shots beyond those that the model counts: blocks are whole at the edges of operands, tiles go without rows, both signs pass", "ticks of shots − compute part of the model", _SPOKEN),
+    **{cause.value: Row("CORES", "ticks of the cores at work in which {}", "", _SPOKEN) for cause in _OF_CORES},
     **{cause.value: STALL for cause in STALLS},
-    WORK: Row("The DPU", "the work of the DPU's lanes, whether the cores wait for it or not", "busy ticks of the lanes − compute part of the model, if it tells one", "records of dpu.lanes"),
-    OVERLAP: Row("The DPU", "a credit: work of the DPU's lanes for which the cores do not wait", "ticks in which the cores wait for the lanes − busy ticks of the lanes", _CHAIN),
+    WORK: Row("DPU", "the work of the DPU's lanes, whether the cores wait for it or not", "busy ticks of the lanes − compute part of the model, if it tells one", "records of dpu.lanes"),
+    OVERLAP: Row("DPU", "a credit: work of the DPU's lanes for which the cores do not wait", "ticks in which the cores wait for the lanes − busy ticks of the lanes", _CHAIN),
     **{f"{SERIAL}{cause.value}": DEPENDENCY for cause in STALLS if cause is not Cause.DPU},
-    Cause.DISPATCH.value: Row("The controller", "ticks in which the cores wait and {}", "", _CHAIN),
+    Cause.DISPATCH.value: Row("CONTROLLER", "ticks in which the cores wait and {}", "", _CHAIN),
 }  # fmt: skip
 """Each row of a ledger; model + Σ rows = simulation."""
 
 ATTRIBUTED: dict[str, Row] = {
-    COMPUTE: Row("The cores", "ticks of the cores at work in which {}", "", _SPOKEN),
+    COMPUTE: Row("CORES", "ticks of the cores at work in which {}", "", _SPOKEN),
     f"{SERIAL}{Cause.DPU.value}": DEPENDENCY,
 }
 """Rows of an attribution that a ledger tells as `mapping`, and as `dpu_work` and `overlap`."""

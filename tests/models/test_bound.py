@@ -31,16 +31,23 @@ def test_is_no_run_shorter(work: Trace, small: Machine, mapping: str, deps: str)
     assert {name: bound.ticks for name, bound in general.all.items() if bound.ticks > ticks} == {}
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-@given(traces(layers=2), machines(), st.sampled_from(["hbm", "gb", "adc", "dpu", "dispatch", "feed", "reload"]))
-def test_is_no_run_with_one_real_part_shorter(work: Trace, small: Machine, real: str) -> None:
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    traces(layers=2), machines(groups=("1", "2", "4")), st.sampled_from(["adc", "hbm", "gb", "dpu", "dispatch", "reload", ""]),
+    st.sampled_from(MAPPINGS), st.sampled_from(["barrier", "chunked"]),
+)  # fmt: skip
+def test_is_no_run_with_one_real_part_shorter(
+    work: Trace, small: Machine, real: str, mapping: str, deps: str
+) -> None:
     """With nothing else in the way a bound is near, and one that says a little too much is found out."""
     alone = Machine(small.settings, frozenset(IDEALS.keys() - {real}))
     try:
-        ticks = simulate(work, alone.arch).ticks
+        ticks = simulate(work, alone.arch, mapping=mapping, deps=deps).ticks
     except InputError:
         assume(False)
-    assert predict(Bound(None, "barrier"), work, alone.arch).ticks <= ticks
+    for policy in ((mapping, deps), (None, None)):
+        found = Bound(*policy).bind(work).bounds(alone.arch).all
+        assert {name: bound.ticks for name, bound in found.items() if bound.ticks > ticks} == {}
 
 
 @settings(deadline=None, max_examples=40)
