@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lsim.errors import InputError as InputError
     from lsim.errors import LawBroken as LawBroken
     from lsim.extract.api import trace_module as trace_module
+    from lsim.ledger.audit import audit as audit
+    from lsim.ledger.diff import diff as diff
     from lsim.ledger.ledger import Ledger as Ledger
     from lsim.ledger.validate import validate as validate
     from lsim.models import Estimate as Estimate
@@ -42,6 +44,8 @@ _HOMES = {
     "LawBroken": "lsim.errors",
     "Result": "lsim.results.result",
     "Trace": "lsim.trace",
+    "audit": "lsim.ledger.audit",
+    "diff": "lsim.ledger.diff",
     "list_archs": "lsim.arch",
     "list_traces": "lsim.trace",
     "load_arch": "lsim.arch",
@@ -64,6 +68,8 @@ __all__ = [
     "Result",
     "Trace",
     "__version__",
+    "audit",
+    "diff",
     "list_archs",
     "list_traces",
     "load_arch",

@@ -19,6 +19,8 @@ FACE = [
     "Result",
     "Trace",
     "__version__",
+    "audit",
+    "diff",
     "list_archs",
     "list_traces",
     "load_arch",

@@ -11,6 +11,8 @@ import click
 
 from lsim import __version__
 from lsim.cli.archs import arch
+from lsim.cli.audit import audit
+from lsim.cli.diff import diff
 from lsim.cli.estimate import estimate
 from lsim.cli.exits import outcome
 from lsim.cli.explain import explain
@@ -37,7 +39,7 @@ class CommandLine(click.Group):
 
 @click.group(
     cls=CommandLine,
-    commands=[run, inspect, report, export, estimate, validate, explain, trace, arch],
+    commands=[run, inspect, report, export, estimate, validate, audit, diff, explain, trace, arch],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, message="lsim %(version)s")
@@ -52,6 +54,7 @@ def cli() -> None:
     lsim estimate deit-tiny --arch lt-b-4bit   what the published model says
     lsim explain core_busy                     what a number means
     lsim validate deit-tiny --arch lt-b-4bit   and what it leaves out, row by row
+    lsim diff A B                              two runs, and where their times part
     lsim trace list                            the workloads that come with lsim
     lsim arch list                             the machines that come with lsim
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
 import numpy as np
+from attrs import field, frozen
 
 from lsim.plan.places import ends_of
 from lsim.plan.schedule import Plan

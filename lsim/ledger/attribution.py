@@ -13,6 +13,7 @@ What the controller spends on issuing an operator is `dispatch` of that operator
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -25,7 +26,7 @@ from lsim.ledger.blocks import DIVIDED, Blocks
 from lsim.ledger.speaking import LAST, Speaking
 from lsim.results.cumulative import cumulative
 from lsim.results.folded import FoldedLog, Ints
-from lsim.results.ledger_rows import SERIAL
+from lsim.results.ledger_rows import SERIAL, summed
 from lsim.results.result import Result
 from lsim.results.series import part_ticks
 from lsim.results.states import CAUSES
@@ -57,11 +58,8 @@ class Attribution:
     @property
     def rows(self) -> dict[str, int]:
         """Ticks by row, over all operators."""
-        sums: dict[str, int] = {}
-        for entry in self.entries:
-            for row, ticks in entry.rows.items():
-                sums[row] = sums.get(row, 0) + ticks
-        return sums
+        lines = ({row: Fraction(ticks) for row, ticks in entry.rows.items()} for entry in self.entries)
+        return {row: int(ticks) for row, ticks in summed(lines).items()}
 
 
 def attribute(result: Result) -> Attribution:

@@ -12,7 +12,7 @@ from lsim.errors import InputError, LawBroken
 from lsim.ledger.accounts import Account
 from lsim.ledger.attribution import Attribution, Entry, attribute
 from lsim.models.base import Estimate, Prediction, json_number
-from lsim.results.ledger_rows import COMPUTE, MAPPING, MODEL, OVERLAP, ROWS, SERIAL, WORK
+from lsim.results.ledger_rows import COMPUTE, MAPPING, MODEL, OVERLAP, SERIAL, WORK, summed
 from lsim.results.result import Result
 
 TERM = "term"
@@ -65,7 +65,7 @@ class Ledger:
     @property
     def rows(self) -> dict[str, Fraction]:
         """The rows of all lines, summed; those that are 0 left out."""
-        return _summed(line.rows.items() for line in self.lines)
+        return summed(line.rows for line in self.lines)
 
     def to_dict(self) -> dict[str, Any]:
         """What `lsim validate --json` prints; numbers are ints, or "p/q" where they are not whole."""
@@ -115,7 +115,7 @@ def _line(entry: Entry, said: Mapping[str, Estimate], peak: int) -> Line:
         rows |= {WORK: entry.work - compute, OVERLAP: exposed - entry.work}
     names = tuple(operator.name for operator in account.operators)
     kind = account.operators[-1].kind.value
-    return Line(account.name, kind, names, model, entry.ticks, _summed([rows.items()]))
+    return Line(account.name, kind, names, model, entry.ticks, summed([rows]))
 
 
 def _compute(account: Account, estimates: Iterable[Estimate], peak: int) -> Fraction:
@@ -128,18 +128,7 @@ def _compute(account: Account, estimates: Iterable[Estimate], peak: int) -> Frac
 
 
 def _term(name: str, estimate: Estimate) -> Line:
-    return Line(name, TERM, (), estimate.ticks, 0, _summed([[(MODEL, -estimate.ticks)]]))
-
-
-def _summed(rows: Iterable[Iterable[tuple[str, Fraction]]]) -> dict[str, Fraction]:
-    """Sums by row, in the order of `ROWS`, without those that are 0."""
-    sums: dict[str, Fraction] = {}
-    for line in rows:
-        for name, ticks in line:
-            sums[name] = sums.get(name, Fraction(0)) + ticks
-    if unknown := sums.keys() - ROWS.keys():
-        raise LawBroken("ledger", 0, f"{min(unknown)} is no row of a ledger")
-    return {name: sums[name] for name in ROWS if sums.get(name)}
+    return Line(name, TERM, (), estimate.ticks, 0, summed([{MODEL: -estimate.ticks}]))
 
 
 def _check(found: Ledger, divided: Attribution) -> None:

@@ -33,7 +33,9 @@ class Speaking:
         """(state,): the part that speaks."""
         codes, parts = self.states.codes, self.states.log.parts
         cores = [parts.index(group.part("core")) for group in self.plan.groups]
-        kinds = np.array([Kind.IDLE + 1 if _is_done(label) else label.kind for label in self.states.log.labels])
+        kinds = np.array(
+            [Kind.IDLE + 1 if _is_done(label) else label.kind for label in self.states.log.labels]
+        )
         ranks = kinds[codes[:, cores]]
         first = np.array(cores)[np.argmin(ranks, axis=1)]
         speaker: Ints = np.where((ranks > Kind.IDLE).all(axis=1), parts.index(LAST), first)
@@ -64,7 +66,9 @@ class Speaking:
     def in_block(self) -> NDArray[np.bool_]:
         """(state,): whether the speaker is in a block in closed form, whose ticks its pattern divides."""
         lines = np.arange(len(self.states.codes))
-        closed = np.array([label.pattern is not None and label.pattern[0] is not None for label in self.states.log.labels])
+        closed = np.array(
+            [label.pattern is not None and label.pattern[0] is not None for label in self.states.log.labels]
+        )
         spoken: NDArray[np.bool_] = closed[self.states.codes[lines, self.speaker]]
         return spoken
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 
 from lsim.kernel.labels import Cause
 from lsim.ledger.ledger import Ledger, Line
 from lsim.results.grouping import layerless
-from lsim.results.ledger_rows import ROWS, cause_of
+from lsim.results.ledger_rows import ALL, cause_of, summed
 from lsim.results.meanings import CAUSES
 from lsim.results.tables import heading, pairs, percent, plain, section
 
@@ -36,7 +36,8 @@ def ticks(value: Fraction | int) -> str:
 
 def signed(value: Fraction | int) -> str:
     """The same with its sign; a credit has a minus."""
-    return ("+" if value >= 0 else "−") + ticks(abs(value))
+    size = value if value >= 0 else -value
+    return ("+" if value >= 0 else "−") + ticks(size)
 
 
 def _headline(found: Ledger) -> Iterator[object]:
@@ -61,14 +62,14 @@ def _headline(found: Ledger) -> Iterator[object]:
 
 def _steps(found: Ledger) -> Iterator[object]:
     """One row under the other, with the sum so far: from the model to the simulation."""
-    whole, sum_so_far, group = found.simulation, found.model, ""
-    lines = [(found.prediction.model, "", ticks(found.model), _share(found.model, whole), "what the model says")]
-    for name, value in found.rows.items():
-        sum_so_far += value
-        if ROWS[name].group != group:
-            group = ROWS[name].group
-            lines.append(("", "", "", "", group))
-        lines.append((name, signed(value), ticks(sum_so_far), _share(value, whole), _short(name)))
+    whole, sum_so_far = found.simulation, found.model
+    lines = [
+        (found.prediction.model, "", ticks(found.model), _share(found.model, whole), "what the model says")
+    ]
+    for name, value, said in by_group(found.rows):
+        sum_so_far += value or 0
+        shown = ("", "", "") if value is None else (signed(value), ticks(sum_so_far), _share(value, whole))
+        lines.append((name, *shown, said))
     lines.append(("simulation", "", f"{whole:,}", percent(1.0), "what the run took; nothing is left over"))
     columns = ("row", "ticks", "sum so far", "share", "what it is")
     note = "Ticks of the photonic clock; shares are of the simulation. A minus is a credit."
@@ -82,7 +83,13 @@ def _operators(found: Ledger) -> Iterator[object]:
     told = [(_title(name, lines), _sum(lines), lines) for (name, _), lines in groups.items()]
     told.sort(key=lambda group: -abs(group[1][1] - group[1][0]))
     rows = [
-        (title, ticks(model), f"{simulated:,}", signed(simulated - model), mostly(_rows(lines)))
+        (
+            title,
+            ticks(model),
+            f"{simulated:,}",
+            signed(simulated - model),
+            mostly(summed(line.rows for line in lines)),
+        )
         for title, (model, simulated), lines in told[:OPERATORS]
     ]
     columns = ("operator", "model", "simulation", "between", "mostly")
@@ -92,10 +99,10 @@ def _operators(found: Ledger) -> Iterator[object]:
         yield f" and {len(told) - OPERATORS} more, see --json"
 
 
-def mostly(rows: Mapping[str, Fraction]) -> str:
+def mostly(rows: Mapping[str, Fraction], show: Callable[[Fraction], str] = signed) -> str:
     """The rows that count most."""
     largest = sorted(rows.items(), key=lambda row: -abs(row[1]))[:MOSTLY]
-    return ", ".join(f"{name} {signed(value)}" for name, value in largest)
+    return ", ".join(f"{name} {show(value)}" for name, value in largest if value)
 
 
 def _title(name: str, lines: list[Line]) -> str:
@@ -107,18 +114,15 @@ def _sum(lines: Iterable[Line]) -> tuple[Fraction, int]:
     return sum((line.model for line in lines), Fraction(0)), sum(line.simulation for line in lines)
 
 
-def _rows(lines: Iterable[Line]) -> dict[str, Fraction]:
-    sums: dict[str, Fraction] = {}
-    for line in lines:
-        for name, value in line.rows.items():
-            sums[name] = sums.get(name, Fraction(0)) + value
-    return sums
-
-
-def _short(row: str) -> str:
-    """What a row is, its group being said."""
-    cause = cause_of(row)
-    return ROWS[row].definition if cause is None else CAUSES[Cause(cause)]
+def by_group(rows: Mapping[str, Fraction]) -> Iterator[tuple[str, Fraction | None, str]]:
+    """(row, its value, what it is), and before each group of rows ("", None, what they have in common)."""
+    group = ""
+    for name, value in rows.items():
+        if ALL[name].group != group:
+            group = ALL[name].group
+            yield "", None, group
+        cause = cause_of(name)
+        yield name, value, ALL[name].definition if cause is None else CAUSES[Cause(cause)]
 
 
 def _share(part: Fraction, whole: int) -> str:

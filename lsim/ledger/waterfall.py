@@ -20,7 +20,7 @@ LEAST = Fraction(1, 500)  # of the longest bar: rows below are drawn as one
 REST = "smaller rows"
 
 TOTAL, MORE, LESS = "#4d4d4d", "#d55e00", "#0072b2"  # told apart by the colour-blind (Okabe and Ito 2008)
-STYLE = {"svg.hashsalt": "lsim", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 9}
+STYLE: Any = {"svg.hashsalt": "lsim", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 9}
 
 
 @frozen
@@ -36,7 +36,9 @@ class Bar:
 def check_file(path: Path) -> None:
     """Raises InputError for a file that could not be drawn: before a run, not after it."""
     if path.suffix not in FORMATS:
-        raise InputError(f"{path.name!r} is no name of a picture", place="--plot", known=[f"*{end}" for end in FORMATS])
+        raise InputError(
+            f"{path.name!r} is no name of a picture", place="--plot", known=[f"*{end}" for end in FORMATS]
+        )
     if not path.absolute().parent.is_dir():
         raise InputError("is in a folder that is not there", file=path)
     try:
@@ -96,11 +98,16 @@ def _figure(ledger: Ledger) -> Figure:
         axes.plot([end, end], [line - 0.35, line + 1.35], color="#999999", linewidth=0.6, zorder=0)
     axes.set_yticks(range(len(all_bars)), [bar.name for bar in all_bars])
     axes.invert_yaxis()
-    axes.set_xlim(0, 1.12 * max(float(max(bar.begin, bar.begin + bar.ticks)) for bar in all_bars) / factor or 1)
+    axes.set_xlim(
+        0, 1.12 * max(float(max(bar.begin, bar.begin + bar.ticks)) for bar in all_bars) / factor or 1
+    )
     axes.set_xlabel(f"{unit}ticks of {clock / 1e9:g} GHz")
     axes.spines[["top", "right"]].set_visible(False)
     result = ledger.result
-    axes.set_title(f"{result.trace.name} on {result.arch.name}: from {ledger.prediction.model} to the simulation", loc="left")
+    axes.set_title(
+        f"{result.trace.name} on {result.arch.name}: from {ledger.prediction.model} to the simulation",
+        loc="left",
+    )
     return figure
 
 

@@ -237,5 +237,3 @@ def _whole(shares: Shares, cycle: int = 1) -> OneBound:
 def _path(of: Bounds) -> OneBound:
     ticks, operators = longest(of.trace, of.alone, of.barrier)
     return OneBound(ceil(ticks), {op.name: of.alone(op) for op in operators})
-
-

@@ -20,7 +20,9 @@ class Step(NamedTuple):
 START = Step(Fraction(0), None, None)
 
 
-def longest(trace: Trace, alone: Callable[[Operator], Fraction], barrier: bool) -> tuple[Fraction, list[Operator]]:
+def longest(
+    trace: Trace, alone: Callable[[Operator], Fraction], barrier: bool
+) -> tuple[Fraction, list[Operator]]:
     """The end of the last operator if each takes what it takes `alone`, and the operators that it follows from, in order.
 
     With a barrier an operator is issued when all it reads is complete. Without, it may follow the row passes of what it reads, but

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+
 from attrs import frozen
 
 from lsim.kernel.labels import Cause
@@ -50,13 +53,22 @@ ATTRIBUTED: dict[str, Row] = {
 """Rows of an attribution that a ledger tells as `mapping`, and as `dpu_work` and `overlap`."""
 
 
-def in_order(names: set[str]) -> list[str]:
-    """Names of rows in the order in which they are read; raises KeyError for one that is none."""
-    order = [COMPUTE, *ROWS, *ATTRIBUTED]
-    unknown = names - set(order)
-    if unknown:
-        raise KeyError(min(unknown))
-    return [name for name in dict.fromkeys(order) if name in names]
+ALL: dict[str, Row] = {
+    COMPUTE: ATTRIBUTED[COMPUTE],
+    **{name: row for name, row in ROWS.items() if name != Cause.DISPATCH},
+    **{name: row for name, row in ATTRIBUTED.items() if name != COMPUTE},
+    Cause.DISPATCH.value: ROWS[Cause.DISPATCH.value],
+}
+"""Both, in the order in which they are read."""
+
+
+def summed(lines: Iterable[Mapping[str, Fraction]]) -> dict[str, Fraction]:
+    """Sums by row over lines, in the order in which rows are read, without those that are 0; raises KeyError for what is no row."""
+    sums = dict.fromkeys(ALL, Fraction(0))
+    for line in lines:
+        for name, value in line.items():
+            sums[name] += value
+    return {name: value for name, value in sums.items() if value}
 
 
 def cause_of(row: str) -> str | None:

@@ -14,6 +14,7 @@ from lsim.results.energy.meanings import OF_ENERGY
 from lsim.results.meaning import PHOTONIC, Meaning, in_ticks
 from lsim.results.model_meanings import OF_MODELS
 from lsim.results.ledger_rows import ATTRIBUTED, ROWS, cause_of
+from lsim.results.ledger_meanings import of_ledgers
 
 CAUSES: Mapping[Cause, str] = {
     Cause.COMPUTE: "the cores fire a shot",
@@ -151,42 +152,23 @@ def _bytes() -> Iterator[Meaning]:
             )
 
 
-_VALIDATE = (
-    in_ticks("model", "what a model says of a run", "Σ operators and terms of the model", "", "validate: model", "validate: operators.*.model"),
-    in_ticks("simulation", "what the simulation says of it", "model + Σ rows", "all records", "validate: simulation", "validate: operators.*.simulation"),
-    Meaning("clock_hz", "cycles a second of the photonic clock: ticks / clock_hz are seconds", "Hz", also=("validate: clock_hz",)),
-)  # fmt: skip
-
-
-def _ledger() -> Iterator[Meaning]:
-    """The rows between a model and a simulation, or between two runs."""
-    for name, row in (ATTRIBUTED | ROWS).items():
-        cause = cause_of(name)
-        said = row.definition.format("" if cause is None else CAUSES[Cause(cause)])
-        also = ["diff: rows.*", "diff: operators.*.rows.*"] if name in ATTRIBUTED else []
-        also = also or [f"validate: rows.{name}", f"validate: operators.*.rows.{name}"]
-        yield in_ticks(f"rows.{name}", said, row.formula, row.entries, *also)
-
-
-MEANINGS: Mapping[str, Meaning] = {
-    meaning.name: meaning
-    for meaning in (*_RUN, *_causes(), *_bytes(), *OF_ENERGY, *_INSPECT, *_TRACE, *OF_MODELS, *_VALIDATE, *_ledger())
+    for meaning in (*also, *_RUN, *_causes(), *_bytes(), *OF_ENERGY, *_INSPECT, *_TRACE, *OF_MODELS, *_VALIDATE, *_ledger(), *of_ledgers)
 }
 
 
 def meaning_of(command: str, path: Sequence[str]) -> Meaning | None:
     """What the number at a path of a command's JSON is; None for one that nobody has said anything of."""
+    told = [list(path), ".".join(path).split(".")]  # a name may have dots in it, as `serial.drain` has
     for meaning in MEANINGS.values():
         for shown in meaning.paths:
             where, _, pattern = shown.partition(": ")
-            names = pattern.split(".")
-            if (where, len(names)) == (command, len(path)) and all(map(_fits, names, path)):
+            if where == command and any(_fit(pattern.split("."), words) for words in told):
                 return meaning
     return None
 
 
-def _fits(pattern: str, key: str) -> bool:
-    return pattern in ("*", key)
+def _fit(patterns: Sequence[str], keys: Sequence[str]) -> bool:
+    return len(patterns) == len(keys) and all(p in ("*", key) for p, key in zip(patterns, keys, strict=True))
 
 
 def explain(name: str) -> list[Meaning]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ class Straight:
         ends = self.plan.ends.get(self.log.parts[part].removesuffix(".land").removesuffix(".ack"))
         changes = [(0, 0, 0), *unfold.records(self.result, part), (self.log.end, 0, 0)]
         begins, units = [], []
-        for (tick, _, position), (later, *_) in zip(changes, changes[1:], strict=False):
+        for (tick, _, position), (later, *_) in pairwise(changes):
             unit = -1 if ends is None else sum(end <= position for end in ends)
             begins += [tick] * (later - tick)
             units += [unit] * (later - tick)

@@ -101,11 +101,15 @@ def test_is_a_row_zero_where_its_mechanism_is_ideal(source: str) -> None:
 def test_do_these_sources_name_every_row() -> None:
     named = {name for found in SOURCES.values() for row in found for name in (row, f"serial.{row}")}
     assert ROWS.keys() - named <= {"model", "mapping", "dpu"}
-    assert {"dpu"} & rows("", **BUSY).keys() == set()  # whoever waits for the lanes waits for another operator
+    assert {"dpu"} & rows(
+        "", **BUSY
+    ).keys() == set()  # whoever waits for the lanes waits for another operator
 
 
 @pytest.mark.parametrize(("rows_", "depth", "columns"), [(8, 8, 8), (4, 24, 2), (16, 16, 6)])
-def test_is_nothing_but_the_model_left_where_all_is_ideal_and_divides_evenly(rows_: int, depth: int, columns: int) -> None:
+def test_is_nothing_but_the_model_left_where_all_is_ideal_and_divides_evenly(
+    rows_: int, depth: int, columns: int
+) -> None:
     work = trace(gemm("w", "x", "q", rows_, depth, columns), gemm("q", "k", "s", rows_, columns, 4, heads=3))
     found = lsim.validate(work, machine(), ideal=IDEALS)
     assert found.rows.keys() <= {"model"}
@@ -118,7 +122,9 @@ def test_is_mapping_what_does_not_divide_evenly() -> None:
     ⌈9/2⌉·⌈3/2⌉·⌈3/2⌉ = 20 blocks over 2 tiles."""
     found = lsim.validate(linear(9, 3, 3), machine(), ideal=IDEALS)
     assert found.rows["mapping"] == 12 - 10
-    assert lsim.validate(linear(9, 3, 3), machine(), "roofline", ideal=IDEALS).rows["mapping"] == 12 - Fraction(81, 16)
+    assert lsim.validate(linear(9, 3, 3), machine(), "roofline", ideal=IDEALS).rows[
+        "mapping"
+    ] == 12 - Fraction(81, 16)
 
 
 # -- the ideal ladder ----------------------------------------------------------------------------------------------
@@ -137,7 +143,9 @@ def deit_like(tokens: int, features: int, heads: int) -> Trace:
 
 @pytest.mark.parametrize("arch", ["lt-b-4bit", "lt-l-8bit"])
 @pytest.mark.parametrize(("tokens", "features", "heads"), [(192, 192, 2), (384, 384, 4)])
-def test_is_the_last_step_of_the_ladder_the_published_cycles(arch: str, tokens: int, features: int, heads: int) -> None:
+def test_is_the_last_step_of_the_ladder_the_published_cycles(
+    arch: str, tokens: int, features: int, heads: int
+) -> None:
     """Sizes like DeiT's that divide evenly by 12·tiles, 12 and 24: shots are H·N1·N2·D / (T·C·12³), as the paper counts."""
     work, machine_ = deit_like(tokens, features, heads), load_arch(arch)
     found = lsim.validate(work, machine_, ideal=IDEALS)
@@ -151,7 +159,10 @@ def test_is_the_last_step_of_the_ladder_the_published_cycles(arch: str, tokens: 
 
 @pytest.mark.parametrize("name", ["deit-tiny", "bert-base"])
 def test_is_only_mapping_left_of_a_real_model_on_the_ladder(name: str) -> None:
-    assert lsim.validate(load_trace(name), load_arch("lt-b-4bit"), ideal=IDEALS).rows.keys() == {"model", "mapping"}
+    assert lsim.validate(load_trace(name), load_arch("lt-b-4bit"), ideal=IDEALS).rows.keys() == {
+        "model",
+        "mapping",
+    }
 
 
 def _place(work: Trace, name: str) -> int:
@@ -160,7 +171,11 @@ def _place(work: Trace, name: str) -> int:
 
 # -- what operators are --------------------------------------------------------------------------------------------
 def test_is_a_fused_chain_one_line() -> None:
-    chain = trace(gemm("w", "x", "o", 8, 8, 8), vector(Kind.ACTIVATION, ["o"], "g", 8, 8), vector(Kind.RESIDUAL, ["g", "x"], "r", 8, 8))
+    chain = trace(
+        gemm("w", "x", "o", 8, 8, 8),
+        vector(Kind.ACTIVATION, ["o"], "g", 8, 8),
+        vector(Kind.RESIDUAL, ["g", "x"], "r", 8, 8),
+    )
     found = lsim.validate(chain, machine(), Thirds())
     assert [line.operators for line in found.lines] == [("make o",), ("make g", "make r"), ()]
     assert found.lines[1].model == Fraction(6, 3) * 2
@@ -171,7 +186,10 @@ def test_is_the_work_of_the_lanes_told_with_what_overlaps() -> None:
     """A softmax of 32 elements a pass, 16 ticks of 4 lanes: alone it is seen in full; beside shots only what is left."""
     work = trace(gemm("w", "x", "s", 16, 8, 8), vector(Kind.SOFTMAX, ["s"], "p", 16, 8))
     arch = only("dpu", dpu__lanes="4")
-    assert lsim.validate(work, arch, "roofline").lines[1].rows == {"model": -(16 * 8 * 2) // (8 // 2), "dpu_work": 64}
+    assert lsim.validate(work, arch, "roofline").lines[1].rows == {
+        "model": -(16 * 8 * 2) // (8 // 2),
+        "dpu_work": 64,
+    }
     chunked = lsim.validate(work, arch, "roofline", deps="chunked").lines[1].rows
     assert (chunked["dpu_work"], chunked["overlap"]) == (64, 16 - 64)
 
@@ -179,7 +197,7 @@ def test_is_the_work_of_the_lanes_told_with_what_overlaps() -> None:
 def test_are_a_model_and_a_run_of_something_else_refused() -> None:
     result = simulate(layers(2), machine())
     for work, arch in ((layers(1), machine()), (layers(2), machine(core__tiles="4"))):
-        with pytest.raises(InputError, match="the run are of different (trace|arch)s"):
+        with pytest.raises(InputError, match=r"the run are of different (trace|arch)s"):
             ledger(predict(load_model("roofline", arch), work, arch), result)
 
 
@@ -190,7 +208,9 @@ def test_does_a_table_of_ones_own_go_into_a_ledger(tmp_path: Path) -> None:
     check(found)
     assert (found.model, found.lines[0].model) == (Fraction(245, 6), Fraction(1, 3))
     path.write_text("operator,ticks\nmake x1,1\nmake x3,1\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"mine\.csv:3: small has no operator 'make x3'; did you mean 'make x2'"):
+    with pytest.raises(
+        InputError, match=r"mine\.csv:3: small has no operator 'make x3'; did you mean 'make x2'"
+    ):
         lsim.validate(layers(2), machine(), str(path))
 
 

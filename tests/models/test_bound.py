@@ -20,7 +20,12 @@ MAPPINGS = ["lockstep", "head-parallel", "m1-stationary"]
 
 
 @settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
-@given(traces(layers=2), machines(groups=("1", "2", "4")), st.sampled_from(MAPPINGS), st.sampled_from(["barrier", "chunked"]))
+@given(
+    traces(layers=2),
+    machines(groups=("1", "2", "4")),
+    st.sampled_from(MAPPINGS),
+    st.sampled_from(["barrier", "chunked"]),
+)
 def test_is_no_run_shorter(work: Trace, small: Machine, mapping: str, deps: str) -> None:
     try:
         ticks = simulate(work, small.arch, mapping=mapping, deps=deps).ticks
@@ -56,9 +61,14 @@ def test_are_the_shares_of_operators_the_bound(work: Trace, small: Machine) -> N
     for deps in (None, "barrier"):
         said = predict(Bound("lockstep", deps), work, small.arch)
         ticks = Bound("lockstep", deps).bind(work).bounds(small.arch)
-        assert said.ticks == ticks.all[ticks.binding].ticks == max(bound.ticks for bound in ticks.all.values())
+        assert (
+            said.ticks == ticks.all[ticks.binding].ticks == max(bound.ticks for bound in ticks.all.values())
+        )
         assert said.ticks.denominator == 1
-        assert sum((estimate.ticks for estimate in said.terms.values()), Fraction(0)) < small.arch.dpu_cycle + small.arch.sram_cycle
+        assert (
+            sum((estimate.ticks for estimate in said.terms.values()), Fraction(0))
+            < small.arch.dpu_cycle + small.arch.sram_cycle
+        )
 
 
 def bounds(work: Trace, arch: object, deps: str = "barrier") -> dict[str, int]:
@@ -83,7 +93,9 @@ def test_what_the_bounds_of_a_layer_are_by_hand() -> None:
 def test_follow_layers_each_other_on_the_path() -> None:
     """Issue, shots, readout and propagation, three times; where row passes may overlap only of the last."""
     assert bounds(layers(3), machine())["path"] == 3 * (4 + 32 + 4 + 1)
-    by_m1 = trace(gemm("x", "y", "a", 8, 8, 8), vector(Kind.SOFTMAX, ["a"], "p", 8, 8), gemm("p", "v", "o", 8, 8, 8))
+    by_m1 = trace(
+        gemm("x", "y", "a", 8, 8, 8), vector(Kind.SOFTMAX, ["a"], "p", 8, 8), gemm("p", "v", "o", 8, 8, 8)
+    )
     assert bounds(by_m1, machine(), "chunked")["path"] == 41
     assert bounds(by_m1, machine())["path"] > 2 * 41
 
@@ -112,7 +124,11 @@ def test_do_all_of_them_bind_somewhere() -> None:
 def test_is_it_near_a_real_run(name: str, arch: str) -> None:
     work, real = load_trace(name), load_arch(arch)
     ticks = simulate(work, real).ticks
-    assert ticks / 2 <= predict(load_model("bound", real, mapping="lockstep", deps="barrier"), work, real).ticks <= ticks
+    assert (
+        ticks / 2
+        <= predict(load_model("bound", real, mapping="lockstep", deps="barrier"), work, real).ticks
+        <= ticks
+    )
 
 
 def test_what_is_said_of_the_one_that_binds() -> None:

@@ -12,6 +12,8 @@ from click.testing import CliRunner
 from lsim.cli import cli
 from lsim.errors import InputError
 from lsim.kernel.labels import Cause
+from lsim.ledger.audit import audit
+from lsim.results.ledger_rows import ALL
 from lsim.results.meanings import CAUSES, MEANINGS, as_markdown, explain, meaning_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,8 +45,12 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
         "arch show": ["arch", "show", "lt-b-4bit"],
         "arch list": ["arch", "list"],
         "explain": ["explain"],
+        "validate": ["validate", "deit-tiny", "--arch", "lt-b-4bit"],
     }
-    return {name: call(*arguments) for name, arguments in commands.items()}
+    told = {name: call(*arguments) for name, arguments in commands.items()}
+    call("run", "deit-tiny", "--arch", "lt-b-4bit", "--deps", "chunked", "--out", f"{folder}.other")
+    audited = audit(["deit-tiny"], ["lt-b-4bit"]).to_dict()
+    return {**told, "diff": call("diff", folder, f"{folder}.other"), "audit": audited}
 
 
 def of(command: str) -> str:
@@ -86,7 +92,7 @@ def test_is_every_number_with_a_meaning_shown(outputs: dict[str, object]) -> Non
     shown = {meaning_of(of(command), path) for command, told in outputs.items() for path in numbers(told)}
     never = {name for name, meaning in MEANINGS.items() if meaning not in shown}
     rare = {f"{where}.{cause}" for where in ("tiles.*", "parts.*.waiting") for cause in Cause}
-    assert never <= rare | {"energy.dark.compute"}
+    assert never <= rare | {"energy.dark.compute"} | {f"rows.{name}" for name in ALL}
 
 
 def test_would_a_new_number_be_noticed() -> None:
