@@ -12,7 +12,7 @@ from lsim.errors import InputError, LawBroken
 from lsim.ledger.accounts import Account
 from lsim.ledger.attribution import Attribution, Entry, attribute
 from lsim.models.base import Estimate, Prediction, json_number
-from lsim.results.ledger_rows import COMPUTE, MAPPING, MODEL, OVERLAP, SERIAL, WORK, summed
+from lsim.results.ledger_rows import ARITHMETIC, COMPUTE, MAPPING, MODEL, OVERLAP, SERIAL, WORK, summed
 from lsim.results.result import Result
 
 TERM = "term"
@@ -95,20 +95,31 @@ def ledger(prediction: Prediction, result: Result) -> Ledger:
     divided = attribute(result)
     said = {operator.name: estimate for operator, estimate in prediction.operators}
     peak = result.arch.peak_macs_per_tick
-    lines = [_line(entry, said, peak) for entry in divided.entries]
-    lines += [_term(name, estimate) for name, estimate in prediction.terms.items()]
+    right = _righted(prediction)
+    lines = [_line(entry, said, right, peak) for entry in divided.entries]
+    lines += [_term(name, estimate, right) for name, estimate in prediction.terms.items()]
     found = Ledger(prediction, result, tuple(lines))
     _check(found, divided)
     return found
 
 
-def _line(entry: Entry, said: Mapping[str, Estimate], peak: int) -> Line:
+def _righted(prediction: Prediction) -> dict[str, Fraction]:
+    """Ticks of each operator and term with the model's own arithmetic right."""
+    right = prediction.righted or prediction
+    terms = dict.fromkeys(prediction.terms, Fraction(0)) | {
+        name: term.ticks for name, term in right.terms.items()
+    }
+    return terms | {operator.name: estimate.ticks for operator, estimate in right.operators}
+
+
+def _line(entry: Entry, said: Mapping[str, Estimate], right: Mapping[str, Fraction], peak: int) -> Line:
     account, estimates = entry.account, [said[operator.name] for operator in entry.account.operators]
     model = sum((estimate.ticks for estimate in estimates), Fraction(0))
+    righted = sum((right[operator.name] for operator in account.operators), Fraction(0))
     compute = _compute(account, estimates, peak)
     rows = {name: Fraction(ticks) for name, ticks in entry.rows.items()}
     shots, exposed = rows.pop(COMPUTE, Fraction(0)), rows.pop(DPU, Fraction(0))
-    rows[MODEL] = compute - model
+    rows |= {ARITHMETIC: righted - model, MODEL: compute - righted}
     if account.is_gemm:
         rows[MAPPING] = shots - compute
     else:
@@ -127,8 +138,9 @@ def _compute(account: Account, estimates: Iterable[Estimate], peak: int) -> Frac
     return sum(parts, Fraction(0))
 
 
-def _term(name: str, estimate: Estimate) -> Line:
-    return Line(name, TERM, (), estimate.ticks, 0, summed([{MODEL: -estimate.ticks}]))
+def _term(name: str, estimate: Estimate, right: Mapping[str, Fraction]) -> Line:
+    rows = {ARITHMETIC: right[name] - estimate.ticks, MODEL: -right[name]}
+    return Line(name, TERM, (), estimate.ticks, 0, summed([rows]))
 
 
 def _check(found: Ledger, divided: Attribution) -> None:

@@ -63,7 +63,7 @@ class Estimate:
 class Model(Protocol):
     """A model of an accelerator: `estimate` is all it needs.
 
-    It may also have a `name` (else it goes by that of its class), and
+    It may also have a `name` (else it goes by that of its class), `righted`, the same model without the faults of its own arithmetic, and
       `terms(arch)`   what it adds for the whole trace, by name, each as `estimate` would say it,
       `notes(arch)`   what must be known to read its numbers, in sentences.
     """
@@ -85,7 +85,8 @@ class TraceModel(Protocol):
 class Prediction:
     """What a model says of a trace: an Estimate for each operator, in trace order, and the terms of the whole.
 
-    `options`: how the model was chosen. `faults`: what is known to be wrong with it and could be corrected, by name.
+    `options`: how the model was chosen. `faults`: what is known to be wrong with it and could be corrected, by name. `righted`: what it
+    says without the faults of its own arithmetic; None where it knows of none.
     """
 
     model: str
@@ -96,6 +97,7 @@ class Prediction:
     notes: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(factory=dict)
     faults: Mapping[str, str] = field(factory=dict)
+    righted: Prediction | None = None
 
     @property
     def estimates(self) -> list[Estimate]:
@@ -160,7 +162,9 @@ def predict(model: Model | TraceModel, trace: Trace, arch: Arch) -> Prediction:
     checked = {term: _said(name, term, partial(_itself, said)) for term, said in terms.items()}
     notes: Sequence[str] = bound.notes(arch) if hasattr(bound, "notes") else ()
     faults = dict(getattr(model, "faults", {}))
-    return Prediction(name, trace, arch, told, checked, tuple(notes), options, faults)
+    right = getattr(model, "righted", None)
+    righted = None if right is None else predict(right, trace, arch)
+    return Prediction(name, trace, arch, told, checked, tuple(notes), options, faults, righted)
 
 
 def json_number(value: Fraction) -> int | str:

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from lsim.kernel.labels import Cause
 
-MODEL, MAPPING, COMPUTE = "model", "mapping", "compute"
+MODEL, ARITHMETIC, MAPPING, COMPUTE = "model", "arithmetic", "mapping", "compute"
 WORK, OVERLAP = "dpu_work", "overlap"
 SERIAL = "serial."
 
@@ -35,7 +35,8 @@ STALL = Row("WAITS of the cores for the operator in hand, or next", "ticks in wh
 DEPENDENCY = Row("DEPENDENCIES: the cores are free, and what is next needs this operator", "ticks in which the cores are free and others need this operator: {}", "", _CHAIN)  # fmt: skip
 
 ROWS: dict[str, Row] = {
-    MODEL: Row("MODEL", "what the model counts beside shots, taken back: bounds by memory, vector operators, terms of the trace", "compute part of the model − model; the compute part is what the model says of shots, else macs / peak"),
+    ARITHMETIC: Row("MODEL", "faults of the model's own arithmetic: units, a sum over one layer of many, layers that count twice", "model with its arithmetic right − model", "none: two closed forms"),
+    MODEL: Row("MODEL", "what the model counts beside shots, taken back: bounds by memory, vector operators, terms of the trace", "compute part of the model − model with its arithmetic right; the compute part is what the model says of shots, else macs / peak", "none: the model alone"),
     MAPPING: Row("CORES", "shots beyond those that the model counts: blocks are whole at the edges of operands, tiles go without rows, both signs pass", "ticks of shots − compute part of the model", _SPOKEN),
     **{cause.value: Row("CORES", "ticks of the cores at work in which {}", "", _SPOKEN) for cause in _OF_CORES},
     **{cause.value: STALL for cause in STALLS},

@@ -30,6 +30,9 @@ OF_ALL: Mapping[str, str] = {
     "sram-access": "the global SRAM serves its banks once an SRAM cycle, not 2³⁰ times in 0.604 s",
 }
 
+ARITHMETIC = frozenset({"others-layers", "others-bits", "others-seconds", "sram-access", "qkv-once"})
+"""Faults by which the form does not say what it means to: a wrong unit, a sum over one layer of many, a layer counted twice."""
+
 FORMS: dict[str, type[ClosedForm]] = {}
 
 
@@ -69,6 +72,12 @@ class ClosedForm(ABC):
     def faults(self) -> dict[str, str]:
         """What is wrong and not corrected, each as it would be if it were."""
         return {name: text for name, text in self.corrections.items() if name not in self.corrected}
+
+    @property
+    def righted(self) -> ClosedForm | None:
+        """The form without the faults of its own arithmetic; None if there are none left."""
+        wrong = ARITHMETIC & self.faults.keys()
+        return type(self)(self.level, self.corrected | wrong) if wrong else None
 
     def bind(self, trace: Trace) -> BoundForm:
         """The form for the operators of a trace."""
