@@ -67,7 +67,8 @@ class BoundOfTrace:
     def estimate(self, operator: Operator, arch: Arch) -> Estimate:
         """The operator's share in the bound that binds."""
         found = self.bounds(arch)
-        return Estimate(found.all[found.binding].shares.get(operator.name, Fraction(0)))
+        share = found.all[found.binding].shares.get(operator.name, Fraction(0))
+        return Estimate(share, compute=min(share, found.work(operator)))
 
     def terms(self, arch: Arch) -> dict[str, Estimate]:
         """What is missing to whole ticks."""
@@ -137,6 +138,14 @@ class Bounds:
         return max(self.all, key=lambda name: self.all[name].ticks)
 
     # -- cores -----------------------------------------------------------------------------------------------------
+    def work(self, op: Operator) -> Fraction:
+        """Ticks of its shots, one a tick, or of the lanes: what of a share is no more than the work itself."""
+        if not op.is_gemm:
+            return self.lanes(op)
+        return self._fired(
+            self.gemms[op.name], passes_of_signs(self.trace, self.gemms[op.name], self.arch), 0
+        )
+
     def core_ticks(self, op: Operator) -> Fraction:
         """Ticks of the cores for a GEMM as it is done.
 
@@ -144,9 +153,13 @@ class Bounds:
         shot takes its feed interval at least, and what is held is written once a row pass and step at least. In lockstep one core
         process does all of it. Else a tile is never in two groups at once, so all tiles together need the sum over row blocks.
         """
-        core, arch = self.arch.core, self.arch
-        shots = passes_of_signs(self.trace, op, arch) * arch.feed_interval(m1_changes=False)
-        each = ceil_div(op.columns, core.columns) * shots + arch.reload_ticks
+        shot = self.arch.feed_interval(m1_changes=False)
+        return self._fired(op, passes_of_signs(self.trace, op, self.arch) * shot, self.arch.reload_ticks)
+
+    def _fired(self, op: Operator, shots: int, reload: int) -> Fraction:
+        """Ticks of all steps, each of so many for a block and so many before the first of a row pass."""
+        core = self.arch.core
+        each = ceil_div(op.columns, core.columns) * shots + reload
         ticks = op.heads * ceil_div(op.depth, core.cores * core.wavelengths) * each
         if self.lockstep:
             return Fraction(ticks * ceil_div(op.rows, core.tiles * core.rows))

@@ -10,14 +10,20 @@ import pytest
 import unfold
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import attention, machine
+from small import attention, machine, trace, vector
 from strategies import runs
 
 from lsim import Result, simulate
-from lsim.kernel.labels import Cause, Kind
+from lsim.errors import LawBroken
+from lsim.kernel.labels import Cause
+from lsim.kernel.labels import Kind as State
+from lsim.ledger import attribution
 from lsim.ledger.attribution import attribute
 from lsim.ledger.blocks import DIVIDED, divided_before
 from lsim.parts.readout import Pattern
+from lsim.results.cumulative import Measure, cumulative
+from lsim.results.folded import FoldedLog, Ints
+from lsim.trace import Kind
 
 
 class Straight:
@@ -57,7 +63,7 @@ class Straight:
         in_order = sorted(working, key=lambda s: s[1].kind)  # stable: busy, waiting, idle, each by rank
         speaker = in_order[0][0] if in_order else self.log.parts.index("retire")
         last, here = speaker, speaker
-        while (label := labels[self.codes[here, tick]]).kind is not Kind.BUSY and label.target is not None:
+        while (label := labels[self.codes[here, tick]]).kind is not State.BUSY and label.target is not None:
             here = label.target
             last = here if self.units[here][tick] >= 0 else last
         cause = str(label.cause)
@@ -113,3 +119,24 @@ def test_do_the_ticks_of_a_block_divide_as_its_pattern_says(
     for tick in range(pattern.ticks + 1):
         expected = [causes[:tick].count(cause) for cause in DIVIDED]
         assert divided_before(numbers, np.array([tick])).tolist() == [expected]
+
+
+def test_is_a_tick_that_is_lost_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def less(log: FoldedLog, ticks: Ints, measure: Measure) -> Ints:
+        return np.maximum(cumulative(log, ticks, measure) - 1, 0)
+
+    result = simulate(attention(), machine())
+    monkeypatch.setattr(attribution, "cumulative", less)
+    with pytest.raises(LawBroken, match=r"ledger, tick \d+: \d+ ticks are put down to operators"):
+        attribute(result)
+
+
+def test_do_ticks_after_the_last_gemm_go_to_what_the_run_still_waits_for() -> None:
+    """A norm at the end: nobody's cores wait for it, and the run does; so does a run without any GEMM."""
+    for result in (
+        simulate(attention(), machine()),
+        simulate(trace(vector(Kind.NORM, ["x"], "y", 8, 8)), machine()),
+    ):
+        last = attribute(result).entries[-1]
+        assert 0 < last.rows["serial.dpu"] <= last.work
+        assert last.ticks >= result.operators[-1].end - result.operators[-1].start

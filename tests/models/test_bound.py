@@ -136,3 +136,11 @@ def test_what_is_said_of_the_one_that_binds() -> None:
     assert said.options == {"mapping": "any", "deps": "any"}
     assert said.notes[0].startswith("global_sram binds: ")
     assert said.ticks == 112
+
+
+def test_tells_the_bound_shots_and_lanes_from_what_else_it_counts() -> None:
+    """On the path a layer is its 32 shots, and issue, readout and propagation beside; a softmax 32 ticks of the lanes, and issue."""
+    work = trace(gemm("w", "x", "s", 8, 8, 8), vector(Kind.SOFTMAX, ["s"], "p", 8, 8))
+    arch = machine(global_sram__banks="4", global_sram__line="16 B", dpu__softmax="1")
+    said = predict(Bound("lockstep", "barrier"), work, arch)
+    assert [(one.ticks, one.compute) for _, one in said.operators] == [(41, 32), (36, 32)]
