@@ -16,7 +16,7 @@ VALIDATE = ("validate", "deit-tiny", "--arch", "lt-b-4bit")
 
 
 def call(*arguments: object) -> Result:
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+    return CliRunner(env={"COLUMNS": "110"}).invoke(cli, [str(argument) for argument in arguments])
 
 
 def printed(*arguments: object) -> dict[str, object]:
