@@ -13,6 +13,7 @@ SOURCES = sorted((ROOT / "lsim").rglob("*.py"))
 COMMANDS = sorted((ROOT / "scripts").iterdir())
 
 # What a room may import from, itself aside; `lsim` is the version, which is all that may be asked of the public face.
+_MACHINE = {"errors", "units", "trace", "arch", "kernel", "plan", "parts"}
 BELOW = {
     "errors": set(),
     "data": set(),
@@ -27,32 +28,7 @@ BELOW = {
     "results": {"errors", "units", "trace", "arch", "kernel", "plan", "parts", "models", "lsim"},
     "report": {"errors", "units", "trace", "arch", "kernel", "plan", "results", "lsim"},
     "simulate": {"errors", "units", "trace", "arch", "kernel", "plan", "parts", "models", "results"},
-    "ledger": {
-        "errors",
-        "units",
-        "trace",
-        "arch",
-        "kernel",
-        "plan",
-        "parts",
-        "models",
-        "results",
-        "simulate",
-    },
-    "cli": {
-        "errors",
-        "units",
-        "trace",
-        "arch",
-        "plan",
-        "models",
-        "results",
-        "simulate",
-        "ledger",
-        "lsim",
-        "export",
-        "extract",
-    },
+    "ledger": _MACHINE | {"models", "results", "simulate"},
     "export": {"errors", "units", "arch", "kernel", "plan", "results", "lsim"},
     "__main__": {"cli"},
 }

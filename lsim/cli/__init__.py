@@ -51,10 +51,11 @@ def cli() -> None:
     lsim inspect DIR --at 1000000              what every part did at a tick of it
     lsim report DIR                            a page of HTML about it
     lsim export DIR --perfetto FILE            its timeline for another tool
+    lsim diff DIR DIR                          where two runs part, cause by cause
     lsim estimate deit-tiny --arch lt-b-4bit   what the published model says
+    lsim validate deit-tiny --arch lt-b-4bit   what lies between it and the simulation, to the tick
+    lsim audit                                 the same for all its workloads, fault by fault
     lsim explain core_busy                     what a number means
-    lsim validate deit-tiny --arch lt-b-4bit   and what it leaves out, row by row
-    lsim diff A B                              two runs, and where their times part
     lsim trace list                            the workloads that come with lsim
     lsim arch list                             the machines that come with lsim
 

@@ -8,6 +8,7 @@ from attrs import field, frozen
 from lsim.plan.places import ends_of
 from lsim.plan.schedule import Plan
 from lsim.results.folded import FoldedLog, Ints
+from lsim.results.positions import reached
 from lsim.trace import Operator
 
 
@@ -55,7 +56,7 @@ class Course:
     @classmethod
     def of(cls, plan: Plan, log: FoldedLog, part: int, accounts: Accounts) -> Course:
         """Of a part with a program: at the account that it works on, or comes to next; at the end at its last."""
-        begins, course, done = [0], [0], 0
+        ends, course, done = [0], [0], 0
         for u, end in enumerate(ends_of(plan, log.parts[part])):
             if end == done:
                 continue
@@ -63,10 +64,11 @@ class Course:
             if not done:
                 course = [account]
             elif account != course[-1]:
-                begins.append(log.when(part, done))
+                ends.append(done)
                 course.append(account)
             done = end
-        return cls(np.array(begins, dtype=np.int64), np.array(course, dtype=np.int64))
+        begins = reached(log, part, np.array(ends[1:], dtype=np.int64))
+        return cls(np.concatenate(([0], begins)), np.array(course, dtype=np.int64))
 
     def at(self, ticks: Ints) -> Ints:
         """The account at each of these ticks."""

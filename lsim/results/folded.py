@@ -62,7 +62,6 @@ class FoldedLog:
     initial: tuple[int, ...] = field(repr=False)
     end: int
     _rows: dict[int, Ints] = field(factory=dict, init=False)
-    _positions: dict[int, Ints] = field(factory=dict, init=False)
     _active: dict[int, list[int]] = field(factory=dict, init=False)
 
     @classmethod
@@ -119,13 +118,6 @@ class FoldedLog:
         known = self._rows.get(part)
         if known is None:
             known = self._rows[part] = np.flatnonzero(self.entries[:, 1] == part)
-        return known
-
-    def positions(self, part: int) -> Ints:
-        """The items of its program that a part has done, as each of its records is written."""
-        known = self._positions.get(part)
-        if known is None:
-            known = self._positions[part] = self.entries[self.rows(part), 3]
         return known
 
     def codes_at(self, part: int, rows: Ints) -> Ints:

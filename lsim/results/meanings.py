@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from lsim.errors import InputError
 from lsim.kernel.labels import Cause
 from lsim.results.energy.meanings import OF_ENERGY
+from lsim.results.ledger_meanings import of_ledgers
 from lsim.results.meaning import PHOTONIC, Meaning, in_ticks
 from lsim.results.model_meanings import OF_MODELS
-from lsim.results.ledger_rows import ATTRIBUTED, ROWS, cause_of
-from lsim.results.ledger_meanings import of_ledgers
 
 CAUSES: Mapping[Cause, str] = {
     Cause.COMPUTE: "the cores fire a shot",
@@ -152,7 +151,18 @@ def _bytes() -> Iterator[Meaning]:
             )
 
 
-    for meaning in (*also, *_RUN, *_causes(), *_bytes(), *OF_ENERGY, *_INSPECT, *_TRACE, *OF_MODELS, *_VALIDATE, *_ledger(), *of_ledgers)
+MEANINGS: Mapping[str, Meaning] = {
+    meaning.name: meaning
+    for meaning in (
+        *_RUN,
+        *_causes(),
+        *_bytes(),
+        *OF_ENERGY,
+        *_INSPECT,
+        *_TRACE,
+        *OF_MODELS,
+        *of_ledgers(CAUSES),
+    )
 }
 
 
