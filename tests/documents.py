@@ -7,6 +7,8 @@
   of one or two digits without a unit cannot be quoted, since it would be found anywhere. Calculated: `1.98<!-- = expression -->`,
   an expression over the names of the ```python blocks further up, which gives the text, or an int. Inline code, link targets and numbers
   in names (M1, 4-bit) are no claims; numbers in words are not checked.
+
+`python tests/documents.py` writes into the tutorial what its blocks print now; the prose is yours to read again.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from contextlib import chdir, redirect_stdout
 from difflib import unified_diff
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from attrs import field, frozen
@@ -51,7 +54,8 @@ def pieces(page: str) -> Iterator[Piece]:
         if not line.startswith("```"):
             lines.append(line)
             continue
-        yield Piece(kind, begin, "\n".join(lines))
+        if lines or kind != PROSE:
+            yield Piece(kind, begin, "\n".join(lines))
         kind, begin, lines = line[3:].strip() if kind == PROSE else PROSE, number + 1, []
     if kind != PROSE:
         raise ValueError(f"line {begin - 1}: a block stays open")
@@ -66,6 +70,18 @@ def links(page: str) -> list[str]:
 def faults(page: str, folder: Path) -> list[str]:
     """Runs a page in an empty folder and says what of it is not so; nothing if all of it is."""
     return list(_Replay(folder).faults(page))
+
+
+def filled(page: str, folder: Path) -> str:
+    """The page with what its blocks print now; what differs in CPU seconds only stays as it is."""
+    replay, printed, texts = _Replay(folder), "", list[str]()
+    for piece in pieces(page):
+        if piece.kind in (SHELL, PYTHON):
+            printed = replay.printed(piece).rstrip("\n")
+        same = piece.kind != OUTPUT or CPU_SECONDS.sub("", piece.text) == CPU_SECONDS.sub("", printed)
+        text = piece.text if same else printed
+        texts.append(text if piece.kind == PROSE else f"```{piece.kind}\n{text}\n```")
+    return "\n".join(texts).rstrip("\n") + "\n"
 
 
 @frozen
@@ -85,12 +101,13 @@ class _Replay:
                     yield f"line {piece.line}: nothing prints this"
             elif piece.kind in (SHELL, PYTHON):
                 said = after.text if after and after.kind == OUTPUT else ""
-                yield from _differences(piece, said, self._printed(piece))
+                yield from _differences(piece, said, self.printed(piece))
             else:
                 yield f"line {piece.line}: a block of {piece.kind!r} is never run"
 
     # -- blocks ----------------------------------------------------------------------------------------------------
-    def _printed(self, piece: Piece) -> str:
+    def printed(self, piece: Piece) -> str:
+        """What a block prints."""
         here = self.folder / "here"
         here.mkdir(exist_ok=True)
         return self._shell(piece, here) if piece.kind == SHELL else self._python(piece, here)
@@ -159,3 +176,13 @@ def _differences(piece: Piece, said: str, printed: str) -> Iterator[str]:
     lines = unified_diff(page, now, "the page", "now", n=0, lineterm="")
     if difference := "\n".join(lines):
         yield f"line {piece.line}: this prints something else\n{piece.text}\n{difference}"
+
+
+def main() -> None:
+    tutorial = ROOT / "docs" / "tutorial.md"
+    with TemporaryDirectory() as folder:
+        tutorial.write_text(filled(tutorial.read_text(encoding="utf-8"), Path(folder)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

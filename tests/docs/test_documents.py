@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from documents import faults, links, pieces
+from documents import faults, filled, links, pieces
 
 RIGHT = """
 Two lines:
@@ -78,3 +78,10 @@ def test_is_an_open_block_an_error() -> None:
 
 def test_are_links_those_of_the_prose_to_files() -> None:
     assert links(RIGHT + "[a](https://there.org) ![b](b.svg)\n```sh\n[c](c)\n```\n") == ["there.md", "b.svg"]
+
+
+def test_does_filling_a_page_change_its_outputs_and_nothing_else(tmp_path: Path) -> None:
+    stale = RIGHT.replace("5 letters, 12.5 %\n```", "4 letters\nand more\n```")
+    assert stale != RIGHT
+    assert filled(stale, tmp_path) == RIGHT
+    assert filled(RIGHT.replace("one 1,234\ntook 0.31", ""), tmp_path) == RIGHT.replace("0.31", "0.05")
