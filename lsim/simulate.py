@@ -67,4 +67,5 @@ def simulate(
         "step": step,
     }
     folds = env.folder.folds if env.folder else 0
-    return Result(planned, options, log, env.events, folds, time.process_time() - begin, statistics)
+    cpu_s = time.process_time() - begin
+    return Result(trace, arch, options, log, env.events, folds, cpu_s, statistics, planned)

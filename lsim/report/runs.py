@@ -8,8 +8,7 @@ from pathlib import Path
 
 from lsim.errors import InputError
 from lsim.report.blocks import Run
-from lsim.results.output import MANIFEST
-from lsim.results.store import load_result
+from lsim.results.store import MANIFEST, load_result
 
 
 def load_runs(folders: Sequence[Path]) -> list[Run]:
@@ -25,10 +24,4 @@ def load_runs(folders: Sequence[Path]) -> list[Run]:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    path = folder / MANIFEST
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8"))["files"])
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=str(path)) from None
-    except (ValueError, KeyError, TypeError):
-        raise InputError("is not the manifest of a run", file=str(path)) from None
+    return dict(json.loads((folder / MANIFEST).read_bytes())["files"])

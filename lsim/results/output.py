@@ -21,13 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 from lsim.arch import dump_arch
 from lsim.errors import InputError
-from lsim.results.store import ARCH, RESULT, TIMELINE, TRACE, pack
+from lsim.results.store import ARCH, MANIFEST, RESULT, TIMELINE, TRACE, pack
 from lsim.trace import dumps
 
 if TYPE_CHECKING:
     from lsim.results.result import Result
-
-MANIFEST = "manifest.json"
 
 
 def check_folder(folder: Path) -> None:

@@ -6,10 +6,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from attrs import field, frozen
+from attrs import frozen
 
 from lsim.arch import Arch
-from lsim.plan.schedule import Plan
+from lsim.plan.schedule import Deps, Plan, plan
 from lsim.results.folded import FoldedLog
 from lsim.results.positions import reached
 from lsim.results.statistics import PartTime, Statistics, shares
@@ -42,24 +42,25 @@ class Result:
     stretches that were repeated without simulating them again. `cpu_s`: CPU seconds of the simulation.
     """
 
-    plan: Plan
+    trace: Trace
+    arch: Arch
     options: dict[str, Any]
     log: FoldedLog
     events: int
     folds: int
     cpu_s: float
-    statistics: Statistics = field(repr=False)
+    statistics: Statistics
+    _planned: Plan | None = None
 
     def __repr__(self) -> str:
         return f"<{self.trace.name} on {self.arch.name}: {self.ticks} ticks>"
 
-    @property
-    def trace(self) -> Trace:
-        return self.plan.trace
-
-    @property
-    def arch(self) -> Arch:
-        return self.plan.arch
+    @cached_property
+    def plan(self) -> Plan:
+        """How the work was divided. Made again for a result that was read from a folder, once a query needs it."""
+        return self._planned or plan(
+            self.trace, self.arch, self.options["mapping"], Deps(self.options["deps"])
+        )
 
     @cached_property
     def timeline(self) -> Timeline:

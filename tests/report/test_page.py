@@ -171,7 +171,7 @@ def test_is_the_page_of_a_70b_prefill_small_and_deep(tmp_path: Path) -> None:
 
 # -- what is refused -----------------------------------------------------------------------------------------------
 def test_is_a_folder_without_a_run_refused(tmp_path: Path) -> None:
-    assert "result.json: cannot be read" in refused(tmp_path, "-o", tmp_path / "x.html")
+    assert "manifest.json: cannot be read" in refused(tmp_path, "-o", tmp_path / "x.html")
     assert list(tmp_path.iterdir()) == []
 
 

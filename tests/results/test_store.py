@@ -95,12 +95,38 @@ def test_are_files_of_two_runs_refused(
     folder = tmp_path / "run"
     shutil.copytree(written[1], folder)
     arch = folder / "arch.yaml"
-    assert value in arch.read_text()
-    arch.write_text(arch.read_text().replace(value, other))
-    with pytest.raises(InputError, match="do not belong together"):
+    arch.write_text(arch.read_text().replace("lanes: {value: 1024", "lanes: {value: 512"))
+    with pytest.raises(InputError, match=r"arch\.yaml: is not the file that this result was written with"):
+        load_result(folder)
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "1", "", '{"files": []}', '{"files": {"result.json": ""}}'])
+@pytest.mark.parametrize("file", ["manifest.json", "result.json"])
+def test_is_foreign_json_refused(
+    written: tuple[Result, Path], tmp_path: Path, file: str, content: str
+) -> None:
+    import shutil
+
+    folder = tmp_path / "run"
+    shutil.copytree(written[1], folder)
+    (folder / file).write_text(content)
+    with pytest.raises(InputError, match=file.replace(".", r"\.")):
         load_result(folder)
 
 
 def test_is_a_folder_that_is_not_there_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"result\.json: cannot be read: No such file"):
+    with pytest.raises(InputError, match=r"manifest\.json: cannot be read: No such file"):
         load_result(tmp_path / "nothing")
+
+
+def test_is_a_result_opened_without_planning_the_run_again(
+    written: tuple[Result, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import lsim.results.result
+
+    made = []
+    monkeypatch.setattr(lsim.results.result, "plan", lambda *_: made.append(1))
+    again = load_result(written[1])
+    assert again.ticks == written[0].ticks
+    assert again.parts() == written[0].parts()
+    assert not made
