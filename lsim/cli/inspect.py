@@ -56,7 +56,8 @@ def inspect(
         raise InputError("--energy has every part: leave out --part", place="lsim inspect")
     result = load_result(folder)
     timeline = result.timeline
-    check_parts([*parts, *([blame] if blame else [])], timeline.parts)
+    check_parts(parts, timeline.parts)
+    check_parts([] if blame is None else [blame], timeline.parts, "--blame")
     shown = [name for name in timeline.parts if not parts or name in parts]
     if tick is not None:
         told, tables = _at(timeline, tick, blame, shown)

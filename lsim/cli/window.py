@@ -20,8 +20,8 @@ def window_of(window: str | None, ticks: int) -> tuple[int, int]:
     raise InputError(f"{window!r} is not of the form A:B, two ticks", place="--window")
 
 
-def check_parts(parts: Iterable[str], known: Sequence[str]) -> None:
+def check_parts(parts: Iterable[str], known: Sequence[str], option: str = "--part") -> None:
     """Raises InputError for a part that is not known."""
     for part in parts:
         if part not in known:
-            raise InputError(f"{part!r} is not a part of this run", place="--part", known=known, given=part)
+            raise InputError(f"{part!r} is not a part of this run", place=option, known=known, given=part)

@@ -44,8 +44,11 @@ class Change(NamedTuple):
 
 def check_window(begin: int, end: int, ticks: int) -> None:
     """Raises InputError for a window that is empty or not in a run of so many ticks."""
+    if begin >= end:
+        raise InputError(f"[{begin}, {end}) holds no tick")
     if not 0 <= begin < end <= ticks:
-        raise InputError(f"[{begin}, {end}) is not in the run's [0, {ticks})")
+        asked = f"tick {begin}" if end == begin + 1 else f"[{begin}, {end})"
+        raise InputError(f"{asked} is not in the run's [0, {ticks})")
 
 
 def intervals(log: FoldedLog, parts: Sequence[int] | None, begin: int, end: int) -> Iterator[Interval]:

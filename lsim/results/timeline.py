@@ -23,6 +23,9 @@ from lsim.results.statistics import PartTime, shares
 from lsim.results.telling import Teller, Told
 from lsim.results.waits import Wait, waits
 
+MOST_BINS = 1_000_000
+"""Of all parts that are asked for: what an answer may take in memory, some 200 MB."""
+
 
 @frozen
 class State:
@@ -163,19 +166,22 @@ class Timeline:
     def _series(
         self, parts: Sequence[int], bins: int, begin: int, end: int | None
     ) -> dict[str, dict[str, Ints]]:
-        cuts = self.cuts(bins, begin, end)
+        cuts = self.cuts(bins, begin, end, len(parts))
         return {
             self.parts[part]: columns
             for part, columns in zip(parts, part_ticks(self.states, parts, cuts), strict=True)
         }
 
-    def cuts(self, bins: int, begin: int = 0, end: int | None = None) -> Ints:
-        """The ticks between which the bins of [begin, end) lie."""
+    def cuts(self, bins: int, begin: int = 0, end: int | None = None, parts: int = 1) -> Ints:
+        """The ticks between which the bins of [begin, end) lie, for an answer about so many parts."""
         end = self.ticks if end is None else end
         check_window(begin, end, self.ticks)
         if bins < 1:
             raise InputError(f"{bins} bins are none")
-        return edges(begin, end, min(bins, end - begin))
+        bins = min(bins, end - begin)
+        if bins * parts > MOST_BINS:
+            raise InputError(f"{bins} bins of {parts} parts: an answer has at most {MOST_BINS // parts} bins")
+        return edges(begin, end, bins)
 
     @cached_property
     def _cores(self) -> dict[int, Shots]:

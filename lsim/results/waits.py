@@ -7,21 +7,25 @@ its stretch and ends with the last.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from attrs import frozen
 
 from lsim.kernel.labels import Kind
 from lsim.results.folded import FoldedLog, Ints
-from lsim.results.states import States
+from lsim.results.series import part_ticks
+from lsim.results.states import CAUSES, States
+
+Span = tuple[int, int, int, int, int]
+"""−ticks, begin, part, code, times of a wait: in this order they are sorted as they are told."""
 
 
 @frozen
 class Wait:
     """A wait of a part for another, in [begin, end), the first time it happens.
 
-    `cause`: the root cause at its begin. `times`: how often this wait, of this length, happens: folding repeats it.
+    `cause`: the root cause of most of its ticks, the first of `CAUSES` where several have as many. `times`: how often this wait, of this length, happens: folding repeats it.
     """
 
     part: str
@@ -45,14 +49,29 @@ def waits(states: States, parts: Iterable[int], most: int) -> list[Wait]:
             least = np.partition(spans[:, 1], -most)[-most] if most else 0
             spans = spans[spans[:, 1] >= max(1, least)]
         found += [(-ticks, begin, part, code, times) for begin, ticks, code, times in spans.tolist()]
-    return [_wait(states, *span) for span in sorted(found)[:most]]
+    longest = sorted(found)[:most]
+    return [
+        _wait(states.log, span, cause) for span, cause in zip(longest, _causes(states, longest), strict=True)
+    ]
 
 
-def _wait(states: States, minus_ticks: int, begin: int, part: int, code: int, times: int) -> Wait:
-    log, target = states.log, states.log.labels[code].target
-    cause = states.root(part, log.at(begin).codes)
+def _wait(log: FoldedLog, span: Span, cause: str) -> Wait:
+    minus_ticks, begin, part, code, times = span
+    target = log.labels[code].target
     name = None if target is None else log.parts[target]
     return Wait(log.parts[part], begin, begin - minus_ticks, name, cause, times)
+
+
+def _causes(states: States, spans: Sequence[Span]) -> Iterator[str]:
+    """The root cause of most ticks of each wait. Those of a part do not overlap, so that their edges cut a series of it."""
+    ticks = {}
+    for part in {part for _, _, part, _, _ in spans}:
+        own = [(begin, begin - minus_ticks) for minus_ticks, begin, of, _, _ in spans if of == part]
+        cuts = np.unique(own)
+        (columns,) = part_ticks(states, [part], cuts)
+        most = np.stack([columns[cause] for cause in CAUSES]).argmax(axis=0)
+        ticks.update({(part, begin): CAUSES[most[i]] for i, begin in enumerate(cuts[:-1].tolist())})
+    return (ticks[part, begin].value for _, begin, part, _, _ in spans)
 
 
 def _spans(log: FoldedLog, part: int) -> Ints:

@@ -70,7 +70,7 @@ def test_is_what_a_trace_merges_said_on_stderr(
         (["--csv", "x", "--vcd", "y"], "takes one of"),
         (["--csv", "x", "--part", "cor"], "--part: 'cor' is not a part of this run; did you mean 'core'?"),
         (["--csv", "x", "--window", "9"], "--window: '9' is not of the form A:B"),
-        (["--csv", "x", "--window", "9:9"], "[9, 9) is not in the run's [0, "),
+        (["--csv", "x", "--window", "9:9"], "[9, 9) holds no tick"),
         (["--csv", "x", "--window", "0:99999999"], "is not in the run's [0, "),
         (["--csv", "."], ".: is a folder"),
         (["--csv", "nothing/x"], "nothing/x: cannot be written: No such file or directory"),

@@ -186,7 +186,7 @@ def test_is_a_place_that_cannot_be_written_refused(folders: list[Path], tmp_path
 def test_is_a_broken_manifest_refused(deit: Result, tmp_path: Path) -> None:
     write_result(deit, tmp_path / "run")
     (tmp_path / "run" / "manifest.json").write_text("[]")
-    assert "is not the manifest of a run" in refused(tmp_path / "run", "-o", tmp_path / "x.html")
+    assert "manifest.json: is not of a result of lsim" in refused(tmp_path / "run", "-o", tmp_path / "x.html")
 
 
 def test_is_it_said_what_to_install(
