@@ -5,7 +5,7 @@ from __future__ import annotations
 from lsim.report.blocks import Block, Cell, Explorer, Prose, Run, Section, Table, count
 from lsim.report.levels import Held, Window, held
 from lsim.report.packing import pack_json
-from lsim.report.palette import INKS
+from lsim.results.palette import INKS
 from lsim.results.states import COLUMNS
 from lsim.units import ticks_as_time
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from lsim.report.blocks import Figure, Number, Table, Term, count, share
 from lsim.report.definitions import meaning
-from lsim.report.palette import ENERGY_INKS, INKS
+from lsim.results.palette import ENERGY_INKS, INKS
 
 ALL_INKS = {**ENERGY_INKS, **INKS}
 BAR = 26  # pixels of a row of bars

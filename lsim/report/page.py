@@ -11,8 +11,8 @@ from lsim import __version__
 from lsim.errors import InputError
 from lsim.report.blocks import Explorer, Figure, Run, Section
 from lsim.report.packing import pack_text
-from lsim.report.palette import ENERGY_INKS, INKS
 from lsim.report.sections import sections
+from lsim.results.palette import ENERGY_INKS, INKS
 
 if TYPE_CHECKING:
     from jinja2 import Environment

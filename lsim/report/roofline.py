@@ -13,9 +13,9 @@ from lsim.report.blocks import Block, Cell, Figure, Prose, Run, Section, Table, 
 from lsim.report.definitions import meaning
 from lsim.report.figures import term
 from lsim.report.occupancy import full_rates
-from lsim.report.palette import INKS
 from lsim.results.folded import Ints
 from lsim.results.grouping import layerless
+from lsim.results.palette import INKS
 from lsim.results.result import Result
 from lsim.results.spans import Span, tile_ticks
 from lsim.results.states import COLUMNS

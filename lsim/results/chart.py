@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
+from rich.style import Style
 from rich.text import Text
 
 from lsim.kernel.labels import Cause
 from lsim.results.folded import Ints
+from lsim.results.palette import INKS, Ink
 from lsim.results.states import COLUMNS
 from lsim.results.timeline import Timeline
 
@@ -39,19 +41,20 @@ LETTERS: Mapping[Cause, str] = {
 }
 FULL = ("#", "-", *LETTERS.values())
 LIGHT = ("+", ".", *(letter.lower() for letter in LETTERS.values()))
-_COLOURS = (
-    ("green", (Cause.COMPUTE,)),
-    ("cyan", (Cause.FEED, Cause.ADC, Cause.RELOAD, Cause.READOUT)),
-    ("yellow", (Cause.M1_FILL, Cause.M2_FILL, Cause.PARTIAL_SUMS, Cause.DRAIN, Cause.STAGING)),
-    ("magenta", (Cause.DPU, Cause.DPU_READ, Cause.DPU_WRITE)),
-    ("red", (Cause.HBM_M1, Cause.HBM_M2, Cause.HBM_DPU, Cause.HBM_OUT, Cause.HBM_LATENCY)),
-    ("blue", (Cause.BROADCAST, Cause.SWITCH, Cause.DISPATCH, Cause.EDGE, Cause.DONE)),
-)
-_STYLES = (
-    "black on green",
-    "bright_black",
-    *(next(colour for colour, group in _COLOURS if cause in group) for cause in Cause),
-)
+
+
+def style(ink: Ink) -> Style:
+    """How a cell is drawn: a letter, black or white, on the colour; grey on the terminal's own ground for what recedes."""
+    if ink.faint:
+        return Style(color="bright_black")
+    channels = (int(ink.colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    linear = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    luminance = sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    # Where black and white have the same contrast by WCAG 2.
+    return Style(color="#000000" if luminance > 0.179 else "#ffffff", bgcolor=ink.colour)
+
+
+_STYLES = tuple(style(INKS[name]) for name in COLUMNS)
 
 
 def chart(timeline: Timeline, begin: int, end: int, parts: Iterable[str], width: int) -> Iterator[Text]:
@@ -72,7 +75,7 @@ def chart(timeline: Timeline, begin: int, end: int, parts: Iterable[str], width:
     for name, marks in rows.items():
         line = Text(name.ljust(margin))
         for column, light in marks:
-            line.append((LIGHT if light else FULL)[column] * wide, _STYLES[column] + " dim" * light)
+            line.append((LIGHT if light else FULL)[column] * wide, _STYLES[column])
         yield line
     yield Text()
     yield from _legend({column for marks in rows.values() for column, _ in marks}, width)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from rich.color import Color
+from rich.style import Style
 
 from lsim import load_arch, load_trace, simulate
 from lsim.kernel.labels import Cause
-from lsim.results.chart import FULL, LETTERS, LIGHT, cells_of, chart
+from lsim.results.chart import FULL, LETTERS, LIGHT, cells_of, chart, style
+from lsim.results.palette import INKS
 from lsim.results.result import Result
 from lsim.results.states import COLUMNS
 
@@ -31,6 +34,36 @@ def test_which_mark_does_a_cell_get() -> None:
     assert [(COLUMNS[column], light) for column, light in marks] == [
         ("busy", False), ("busy", False), ("busy", True), ("hbm_m1", True),
     ]  # fmt: skip
+
+
+def test_has_a_cause_the_colour_that_it_has_in_a_report(deit: Result) -> None:
+    (_, *rows) = chart(deit.timeline, 0, deit.ticks, deit.timeline.parts, 100)
+    drawn = {}
+    for row in rows[: len(deit.timeline.parts)]:
+        for span in row.spans:
+            assert isinstance(span.style, Style)
+            drawn.update(dict.fromkeys(row.plain[span.start : span.end].upper(), span.style))
+    marks = dict(zip((*FULL, "+", "."), (*COLUMNS, "busy", "idle"), strict=True))
+    assert {"#", "C", "U"} <= drawn.keys()
+    for mark, shown in drawn.items():
+        ink = INKS[marks[mark]]
+        ground = None if shown.bgcolor is None else shown.bgcolor.name
+        assert ground == (None if ink.faint else ink.colour), mark
+
+
+def test_can_the_letters_be_read_on_their_ground() -> None:
+    def luminance(colour: Color | None) -> float:
+        assert colour is not None and colour.triplet is not None
+        parts = [
+            c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour.triplet.normalized
+        ]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    for ink in INKS.values():
+        if not ink.faint:
+            shown = style(ink)
+            low, high = sorted((luminance(shown.color), luminance(shown.bgcolor)))
+            assert (high + 0.05) / (low + 0.05) >= 4.5, ink  # WCAG 2, AA
 
 
 @pytest.mark.parametrize(("ticks", "width"), [(1, 100), (37, 100), (20_000, 100), (20_000, 60)])

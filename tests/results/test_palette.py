@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lsim.kernel.labels import Cause
-from lsim.report.palette import ENERGY_INKS, INKS, Ink
+from lsim.results.palette import ENERGY_INKS, INKS, Ink
 
 # Machado, Oliveira and Fernandes, IEEE TVCG 15(6), 2009: full deficiency, linear RGB.
 SEEN = {
