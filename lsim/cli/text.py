@@ -26,11 +26,16 @@ def width() -> int:
 
 
 def print_tables(blocks: Iterable[object]) -> None:
-    """Renderables of rich, as wide as the terminal, or 100 columns in a pipe; no line ends in blanks."""
+    """Renderables of rich, as wide as the terminal, or 100 columns in a pipe; no line ends in blanks. What cannot be as
+    narrow as that without losing a digit is wider."""
     from rich.console import Console
+    from rich.measure import Measurement
 
-    console = Console(width=width(), markup=False, highlight=False, emoji=False)
+    columns = width()
+    console = Console(width=columns, markup=False, highlight=False, emoji=False)
+    unbounded = console.options.update(max_width=10_000)
     with console.capture() as capture:
         for block in blocks:
+            console.width = max(columns, Measurement.get(console, unbounded, block).minimum)  # type: ignore[arg-type]
             console.print(block)
     click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))

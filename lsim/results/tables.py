@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 LEAST_BUSY = 0.005  # parts that are busy for less than this share are left out
 OPERATORS = 12
+WRAPPED = 16  # columns that text is given to wrap in, at least
 
 
 # -- pieces --------------------------------------------------------------------------------------------------------
@@ -33,16 +35,19 @@ def heading(title: str, *lines: str) -> Text:
 
 def plain(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> Table:
     """A table with a rule under its head. Columns are as wide as they must be, but the last, which wraps, or the first if the last
-    are numbers, to the right: those are never cut."""
+    are numbers, to the right: those are never cut, in a terminal of any width."""
     numeric = len(columns) - 1 in right
     padding = (0, 1, 0, 0) if numeric else (0, 1)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=padding, show_edge=False)
     wraps = 0 if numeric else len(columns) - 1
+    lines = list(rows)
     for i, column in enumerate(columns):
         justify: Literal["left", "right"] = "right" if i in right else "left"
-        table.add_column(column, justify=justify, overflow="fold", no_wrap=i != wraps)
-    for row in rows:
-        table.add_row(*map(Text, row))
+        widest = max(cell_len(line[i]) for line in (columns, *lines))
+        least = min(widest, WRAPPED) if i == wraps else widest
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=i != wraps, min_width=least)
+    for line in lines:
+        table.add_row(*map(Text, line))
     return table
 
 
