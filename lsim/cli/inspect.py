@@ -110,7 +110,7 @@ def _window(
         return None, _chart(timeline, bounds, shown)
     if bins is not None:
         told = views.bins(timeline, bins, *bounds, shown)
-        return told, [views.bins_table(told)]
+        return told, views.bins_table(told)
     told = views.window(timeline, *bounds, shown)
     shares = timeline.utilization(*bounds)
     return told, [views.window_table(told), "", views.utilization_table(shares)]

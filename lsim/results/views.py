@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rich.table import Table
@@ -92,9 +92,12 @@ def window_table(told: Told) -> Table:
     return plain(("part, in ticks", "busy", "waiting", "idle", "waits mostly for"), rows, right=(1, 2, 3))
 
 
-def _mostly(waiting: Mapping[str, int]) -> str:
+def _mostly(waiting: Mapping[str, int], of: int | None = None) -> str:
+    """The chief causes: in ticks, or as shares of so many."""
     worst = sorted(waiting.items(), key=lambda wait: -wait[1])[:3]
-    return ", ".join(f"{cause} {ticks:,}" for cause, ticks in worst)
+    return ", ".join(
+        f"{cause} {ticks:,}" if of is None else f"{cause} {percent(ticks / of)}" for cause, ticks in worst
+    )
 
 
 def utilization_table(shares: Mapping[str, float]) -> Table:
@@ -103,20 +106,38 @@ def utilization_table(shares: Mapping[str, float]) -> Table:
     )
 
 
-def bins_table(told: Told) -> Table:
-    """Bin by bin: how busy the busiest parts were; of a single part also what it waited for."""
-    parts = sorted(told["parts"], key=lambda name: -sum(told["parts"][name]["busy"]))[:SHOWN]
-    begins, ends = told["begin"], told["end"]
-    alone = told["parts"][parts[0]] if len(told["parts"]) == 1 else None
+def bins_table(told: Told) -> Iterator[object]:
+    """Bin by bin: where the ticks of a single part went, or how busy the busiest of several were."""
+    if len(told["parts"]) == 1:
+        ((name, columns),) = told["parts"].items()
+        yield _bins_of_one(told, name, columns)
+        return
+    parts = sorted(told["parts"], key=lambda name: -sum(told["parts"][name]["busy"]))
+    shown, left = parts[:SHOWN], len(parts) - SHOWN
+    rows = (
+        (*place, *(percent(told["parts"][name]["busy"][i] / ticks) for name in shown))
+        for i, ticks, place in _bins(told)
+    )
+    yield plain(("busy, from tick", "ticks", *shown), rows, right=range(2 + len(shown)))
+    yield ""
+    others = f"{left} less busy parts are left out; " if left > 0 else ""
+    yield f"{others}--part P tells of a part how long it waited and was idle, --json of all."
 
-    def row(i: int) -> Sequence[str]:
-        ticks = ends[i] - begins[i]
-        busy = [percent(told["parts"][name]["busy"][i] / ticks) for name in parts]
-        waits = {} if alone is None else {cause: n[i] for cause, n in alone["waiting"].items() if n[i]}
-        return (f"{begins[i]:,}", f"{ticks:,}", *busy, *([_mostly(waits)] if alone else []))
 
-    columns = ("busy, from tick", "ticks", *parts, *(["waits mostly for"] if alone else []))
-    return plain(columns, map(row, range(len(begins))), right=range(2 + len(parts)))
+def _bins_of_one(told: Told, name: str, columns: Told) -> Table:
+    rows = []
+    for i, ticks, place in _bins(told):
+        waits = {cause: n[i] for cause, n in columns["waiting"].items() if n[i]}
+        spent = (columns["busy"][i], sum(waits.values()), columns["idle"][i])
+        rows.append((*place, *(percent(n / ticks) for n in spent), _mostly(waits, ticks)))
+    head = (f"{name}, from tick", "ticks", "busy", "waiting", "idle", "waits mostly for")
+    return plain(head, rows, right=range(5))
+
+
+def _bins(told: Told) -> Iterator[tuple[int, int, tuple[str, str]]]:
+    """Of each bin its number, its ticks, and the cells that say where it is."""
+    for i, (begin, end) in enumerate(zip(told["begin"], told["end"], strict=True)):
+        yield i, end - begin, (f"{begin:,}", f"{end - begin:,}")
 
 
 def waits_table(told: Iterable[Told]) -> Table:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +111,36 @@ def test_is_it_legible_at_100_columns(folder: Path, options: list[str]) -> None:
 def test_is_what_makes_no_sense_refused_in_one_line(folder: Path, options: list[str], said: str) -> None:
     done = call("inspect", folder, *options, code=2)
     assert done.stdout == "" and said in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_do_bins_of_a_part_tell_all_of_its_ticks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "150")
+    lines = call("inspect", folder, "--bins", "5", "--part", "core").stdout.splitlines()
+    assert " ".join(lines[0].split()) == "core, from tick ticks busy waiting idle waits mostly for"
+    assert len(lines) == 2 + 5
+    for line in lines[2:]:
+        shares = [Fraction(share) for share in re.findall(r"([\d.]+) %", line)]
+        assert len(shares) == 3 and abs(sum(shares) - 100) <= Fraction("0.1")  # each is rounded to 0.1
+
+
+def test_is_it_said_which_parts_bins_leave_out(folder: Path) -> None:
+    parts = json.loads(call("inspect", folder, "--bins", "2", "--json").stdout)["parts"]
+    text = call("inspect", folder, "--bins", "2").stdout
+    assert f"{len(parts) - 6} less busy parts are left out" in text
+    assert "left out" not in call("inspect", folder, "--bins", "2", "--part", "core", "--part", "m1").stdout
+
+
+@pytest.mark.parametrize("columns", ["30", "60", "80"])
+@pytest.mark.parametrize(
+    "options", [["--window", ":"], ["--bins", "3"], ["--bins", "3", "--part", "core"], ["--waits", "9"]]
+)
+def test_is_no_number_cut_in_a_narrow_terminal(
+    folder: Path, options: list[str], columns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def numbers() -> list[str]:
+        return re.findall(r"(?<![\w.])\d[\d,.]*", call("inspect", folder, *options).stdout)
+
+    monkeypatch.setenv("COLUMNS", "300")
+    wide = numbers()
+    monkeypatch.setenv("COLUMNS", columns)
+    assert numbers() == wide
