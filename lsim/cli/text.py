@@ -32,7 +32,8 @@ def print_tables(blocks: Iterable[object]) -> None:
     from rich.measure import Measurement
 
     columns = width()
-    console = Console(width=columns, markup=False, highlight=False, emoji=False)
+    # Without a height, rich takes a dumb terminal to have 80 columns.
+    console = Console(width=columns, height=25, markup=False, highlight=False, emoji=False)
     unbounded = console.options.update(max_width=10_000)
     with console.capture() as capture:
         for block in blocks:
