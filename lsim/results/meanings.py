@@ -185,12 +185,18 @@ def explain(name: str) -> list[Meaning]:
     """The numbers of a name: in full, with names in the places of its stars, or its last words only. Raises InputError for none."""
     if name in MEANINGS:
         return [MEANINGS[name]]
-    found = [m for m in MEANINGS.values() if re.fullmatch(re.escape(m.name).replace(r"\*", ".+"), name)]
+    found = [m for m in MEANINGS.values() if any(_stands_for(path, name) for path in m.paths)]
     found = found or [m for m in MEANINGS.values() if m.name.endswith(f".{name}")]
     if not found:
         words = dict.fromkeys([*MEANINGS, *(m.name.rpartition(".")[2] for m in MEANINGS.values())])
         raise _unknown(name, words)
     return found
+
+
+def _stands_for(path: str, name: str) -> bool:
+    """Whether a place where a number is shown is that of the name in the JSON of a run."""
+    command, _, starred = path.partition(": ")
+    return command == "run" and bool(re.fullmatch(re.escape(starred).replace(r"\*", ".+"), name))
 
 
 def _unknown(name: str, words: Mapping[str, None]) -> InputError:

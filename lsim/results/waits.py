@@ -77,7 +77,7 @@ def _causes(states: States, spans: Sequence[Span]) -> Iterator[str]:
 def _spans(log: FoldedLog, part: int) -> Ints:
     """(begin, ticks, code, times) of every wait of a part: where it happens first, how often as long as that."""
     folds = log.active_folds(part)
-    events = np.union1d(log.rows(part), log.fold_rows[folds])
+    events = np.sort(np.concatenate([log.rows(part), log.fold_rows[folds]]), kind="stable")
     opens, closes = log.entries[events, 0].copy(), log.entries[events, 0].copy()
     codes, times = log.entries[events, 2].copy(), log.times[events]
     again = []

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from lsim import load_arch, load_trace, simulate
 from lsim.cli import cli
 from lsim.errors import InputError
 from lsim.kernel.labels import Cause
@@ -129,3 +131,18 @@ def test_by_which_names_is_a_number_found(name: str, meant: list[str]) -> None:
 def test_is_an_unknown_number_refused_with_the_one_that_was_meant() -> None:
     with pytest.raises(InputError, match=r"did you mean 'utilization\.core_busy'"):
         explain("utilisation.core_busy")
+
+
+def test_is_every_number_of_a_run_explained_by_its_path() -> None:
+    told = simulate(load_trace("deit-tiny"), load_arch("lt-b-4bit")).to_dict()
+    told["operators"] = {run["name"]: run for run in told["operators"][:3]}
+
+    def paths(content: Any, path: str) -> Iterator[str]:
+        if isinstance(content, dict):
+            for key, value in content.items():
+                yield from paths(value, f"{path}.{key}" if path else key)
+        elif isinstance(content, int | float) and not isinstance(content, bool):
+            yield path
+
+    for path in paths(told, ""):
+        assert len(explain(path)) == 1, path
