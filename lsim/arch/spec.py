@@ -17,6 +17,8 @@ PROVENANCE: Final = {
     "A": "lsim assumption",
 }
 
+_REPLACED = "--set in place of"
+
 
 class Provenance(NamedTuple):
     """Where a value comes from: one of PROVENANCE, and the source in words."""
@@ -93,7 +95,7 @@ class Arch(Machine):
             tag, source = self.provenance[key]
             if value != old[key][1]:
                 text = param.text(old[key][1])
-                provenance[key] = Provenance("A", f"--set in place of {text} [{tag}] {source}")
+                provenance[key] = Provenance("A", f"{_REPLACED} {text} [{tag}] {source}")
         devices = evolve(self.devices, **_changed(self.devices, parts, SECTIONS))
         try:
             return evolve(self, devices=devices, provenance=provenance, **_changed(self, parts, PARTS))
@@ -122,6 +124,11 @@ class Arch(Machine):
     def device_assumptions(self) -> list[Assumption]:
         """The values of the devices that lsim assumes, for reports of energy, power and area."""
         return _assumed(self.describe_devices())
+
+    @property
+    def replaced(self) -> list[Row]:
+        """The values that `with_settings` put in the place of those of the file."""
+        return [row for row in self.describe() if row.source.startswith(_REPLACED)]
 
     def describe(self) -> list[Row]:
         """Every parameter of the machine with its value and unit, provenance, source and meaning."""

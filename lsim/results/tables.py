@@ -95,6 +95,7 @@ def _headline(result: Result) -> Iterator[object]:
     ideal = ", ".join(options["ideal"]) or "none"
     how = "folded" if options["fold"] else "unfolded"
     tick = ticks_as_time(1, arch.core.clock)
+    changed = ", ".join(f"{row.key} = {row.value}" for row in arch.replaced)
     yield heading(f"{trace.name} on {arch.name}", trace.description, arch.description)
     yield ""
     yield pairs(
@@ -102,6 +103,7 @@ def _headline(result: Result) -> Iterator[object]:
             ("time", f"{1e3 * result.seconds:.6g} ms = {number(result.ticks)} ticks"),
             ("", f"1 tick = {tick}, a cycle of the photonic clock of {_clock(arch.core.clock)}"),
             ("work", f"{number(result.macs)} MACs in {len(trace.operators):,} operators"),
+            *([("settings", f"{changed}, in place of the architecture's")] if changed else []),
             ("policies", f"mapping {options['mapping']}, dependencies {options['deps']}, ideal: {ideal}"),
             (
                 "simulation",
