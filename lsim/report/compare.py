@@ -24,7 +24,7 @@ from lsim.report.causes import OperatorGroup, grouped
 from lsim.report.definitions import meaning
 from lsim.report.energy import mj
 from lsim.report.figures import stack, term, used
-from lsim.report.palette import SHADES
+from lsim.results.palette import SHADES
 from lsim.units import ticks_as_time
 
 SHOWN = 14  # operators that have bars

@@ -9,10 +9,10 @@ import numpy as np
 
 from lsim.report.blocks import Block, Cell, Figure, Number, Prose, Run, Section, Table, Term, share
 from lsim.report.figures import AROUND, stack
-from lsim.report.palette import SHADES
 from lsim.results.energy.account import Energy, Share
 from lsim.results.energy.meanings import COMPONENTS, DARK
 from lsim.results.meanings import CAUSES
+from lsim.results.palette import SHADES
 from lsim.results.result import Result
 
 BINS = 400  # of the power over time

@@ -185,7 +185,9 @@ def explain(name: str) -> list[Meaning]:
     """The numbers of a name: in full, with names in the places of its stars, or its last words only. Raises InputError for none."""
     if name in MEANINGS:
         return [MEANINGS[name]]
-    found = [m for m in MEANINGS.values() if any(_stands_for(path, name) for path in m.paths)]
+    shown = [(path.count("*"), m) for m in MEANINGS.values() for path in m.paths if _stands_for(path, name)]
+    least = min((stars for stars, _ in shown), default=0)  # the one that says most of it
+    found = [m for stars, m in shown if stars == least]
     found = found or [m for m in MEANINGS.values() if m.name.endswith(f".{name}")]
     if not found:
         words = dict.fromkeys([*MEANINGS, *(m.name.rpartition(".")[2] for m in MEANINGS.values())])

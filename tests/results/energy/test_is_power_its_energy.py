@@ -109,7 +109,7 @@ def test_is_what_takes_no_time_spent_where_it_happens() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bins", "begin", "end", "said"), [(0, 0, None, "0 bins"), (3, 5, 5, "not in"), (3, 0, 10**9, "not in")]
+    ("bins", "begin", "end", "said"), [(0, 0, None, "0 bins"), (3, 5, 5, "no tick"), (3, 0, 10**9, "not in")]
 )
 def test_is_power_that_cannot_be_told_refused(bins: int, begin: int, end: int | None, said: str) -> None:
     with pytest.raises(InputError, match=said):
