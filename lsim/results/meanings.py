@@ -187,7 +187,7 @@ def explain(name: str) -> list[Meaning]:
         return [MEANINGS[name]]
     shown = [(path.count("*"), m) for m in MEANINGS.values() for path in m.paths if _stands_for(path, name)]
     least = min((stars for stars, _ in shown), default=0)  # the one that says most of it
-    found = [m for stars, m in shown if stars == least]
+    found = list({m.name: m for stars, m in shown if stars == least}.values())
     found = found or [m for m in MEANINGS.values() if m.name.endswith(f".{name}")]
     if not found:
         words = dict.fromkeys([*MEANINGS, *(m.name.rpartition(".")[2] for m in MEANINGS.values())])
