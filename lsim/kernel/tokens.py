@@ -11,13 +11,27 @@ class Channel:
 
     `giver`: the part that whoever waits here waits for (set with `given_by`, as parts refer to each other in circles).
     A taker that waits on a channel of work not yet issued is idle, on any other it is waiting.
+    `low`: the fewest tokens that a taker left; `blocked`: whether one ever had to wait.
     """
 
-    __slots__ = ("_need", "_registers", "_wake", "code", "env", "giver", "idle", "index", "initial")
+    __slots__ = (
+        "_need",
+        "_registers",
+        "_wake",
+        "blocked",
+        "code",
+        "env",
+        "giver",
+        "idle",
+        "index",
+        "initial",
+        "low",
+    )
 
     def __init__(self, env: Environment, count: int = 0, idle: bool = False) -> None:
         self.env, self.idle = env, idle
         self.index, self.initial = env.register(count), count
+        self.low, self.blocked = count, False
         self.giver = -1
         self._registers = env.registers
         env.channels.append(self)
@@ -32,15 +46,17 @@ class Channel:
 
     def try_take(self, count: int) -> bool:
         """Takes `count` tokens if there are as many; whether there were."""
-        registers = self._registers
-        if registers[self.index] < count:
+        left = self._registers[self.index] - count
+        if left < 0:
             return False
-        registers[self.index] -= count
+        self._registers[self.index] = left
+        if left < self.low:
+            self.low = left
         return True
 
     def wait(self, taker: int, count: int) -> Wake:
         """An event for when `count` tokens were there and have been taken."""
-        self._wake, self._need = Wake(self.env, taker), count
+        self._wake, self._need, self.blocked = Wake(self.env, taker), count, True
         self.env.sites[taker] = self.index
         return self._wake
 

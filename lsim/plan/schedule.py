@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from lsim.arch import Arch
 from lsim.errors import PlanError
@@ -63,21 +63,37 @@ class Plan:
     turns: Mapping[int, tuple[int, int]]
 
 
-def plan(trace: Trace, arch: Arch, mapping_name: str | None = None, deps: Deps = Deps.BARRIER) -> Plan:
+@define
+class Cache:
+    """What plans of several traces for one architecture and mapping share: equal tasks have the same programs, as objects."""
+
+    builder: Builder = field(factory=Builder)
+    tiled: dict[tuple[object, ...], Tiling] = field(factory=dict)
+    made: dict[GemmTask | VectorTask, dict[str, Program]] = field(factory=dict)
+
+
+def plan(
+    trace: Trace,
+    arch: Arch,
+    mapping_name: str | None = None,
+    deps: Deps = Deps.BARRIER,
+    cache: Cache | None = None,
+) -> Plan:
     """Plans a run. Raises PlanError or ArchError where the arch cannot run the trace."""
-    return _Planner(trace, arch, mapping_name, deps).plan()
+    return _Planner(trace, arch, mapping_name, deps, Cache() if cache is None else cache).plan()
 
 
 class _Planner:
-    def __init__(self, trace: Trace, arch: Arch, mapping_name: str | None, deps: Deps) -> None:
+    def __init__(
+        self, trace: Trace, arch: Arch, mapping_name: str | None, deps: Deps, cache: Cache
+    ) -> None:
         self.trace, self.arch, self.deps = trace, arch, deps
         self.mapping = mapping(mapping_name, arch)
         self.units = fuse(trace)
         self.residency = plan_residency(trace, self.units, arch)
-        self.builder = Builder()
+        self.cache, self.builder = cache, cache.builder
         self.tilings: dict[str, Tiling] = {}
-        self._tiled: dict[tuple[object, ...], Tiling] = {}
-        self._made: dict[GemmTask | VectorTask, dict[str, Program]] = {}
+        self._checked: set[tuple[GemmTask | VectorTask, int]] = set()
         self._tasks: list[dict[str, GemmTask | VectorTask]] = [{} for _ in self.units]
         self._turns: dict[int, tuple[int, int]] = {}
 
@@ -156,12 +172,13 @@ class _Planner:
         size = (op.heads, op.rows, op.depth, op.columns)
         shots = passes_of_signs(self.trace, op, self.arch)
         manner = Manner(group.sharers, self.mapping.holds_m1, shots)
-        key = (size, len(group.tiles), manner, places)
-        if key not in self._tiled:
-            self._tiled[key] = tile_gemm(
-                op, self.arch, len(group.tiles), places, self.residency.rings(group.ring_share), manner
+        rings = self.residency.rings(group.ring_share)
+        key = (size, len(group.tiles), manner, places, rings)
+        if key not in self.cache.tiled:
+            self.cache.tiled[key] = tile_gemm(
+                op, self.arch, len(group.tiles), places, rings, manner
             )
-        tiling = self._tiled[key]
+        tiling = self.cache.tiled[key]
         self.tilings.setdefault(unit.operators[0].name, tiling)
         task = GemmTask(
             tiling=tiling,
@@ -212,10 +229,12 @@ class _Planner:
     def _cached(
         self, task: GemmTask | VectorTask, make: Callable[[], dict[str, Program]], ring_share: int = 1
     ) -> dict[str, Program]:
-        known = self._made.get(task)
+        known = self.cache.made.get(task)
         if known is None:
-            known = self._made[task] = make()
+            known = self.cache.made[task] = make()
+        if (task, ring_share) not in self._checked:
             self._check_rings(known, ring_share)
+            self._checked.add((task, ring_share))
         return known
 
     def _check_rings(self, programs: Mapping[str, Program], share: int) -> None:

@@ -152,13 +152,7 @@ class Result:
                 "operators": len(self.trace.operators),
                 "macs": self.macs,
             },
-            "arch": {
-                "name": self.arch.name,
-                "sha256": self.arch.sha256,
-                "assumptions": [
-                    {"key": a.key, "value": a.value, "source": a.source} for a in self.arch.assumptions
-                ],
-            },
+            "arch": arch_told(self.arch),
             "options": self.options,
             "ticks": self.ticks,
             "seconds": self.seconds,
@@ -179,3 +173,9 @@ class Result:
             "bytes": self.bytes(),
             "energy": self.energy().to_dict(),
         }
+
+
+def arch_told(arch: Arch) -> dict[str, Any]:
+    """What a run as JSON says of its machine."""
+    assumptions = [{"key": a.key, "value": a.value, "source": a.source} for a in arch.assumptions]
+    return {"name": arch.name, "sha256": arch.sha256, "assumptions": assumptions}

@@ -1,18 +1,23 @@
-"""A trace as it is written: statements in order, with repeated layers folded into one `Repeat`.
+"""A trace as it is written: statements in order, with repeated layers folded into one `Repeat`, and steps into a `Phase`.
 
 Inside a repeat with index `i`, `{i}` in a name stands for the number of the iteration, from 0. A *carried*
 name stands for its first value in iteration 0, and for its second, of the previous iteration, in the others:
 what enters a layer is the embedding, then what the layer before wrote.
+
+The document of a generation has phases in the place of items: prefill, then the decode steps, which are the same but
+for sizes that grow by as much from each step to the next.
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from lsim.errors import TraceError
 from lsim.trace.ir import Operator, Tensor
 
 MAX_STATEMENTS = 1_000_000
+SIZES = ("heads", "rows", "depth", "columns", "window")  # of an operator: what may differ between steps
 
 
 @frozen
@@ -46,24 +51,88 @@ class Repeat:
     line: int | None = field(default=None, eq=False)
 
 
+Item = Statement | Repeat
+
+
+@frozen
+class Phase:
+    """`count` steps of a generation, each of which gives `tokens` new tokens (one a sequence).
+
+    `first`, `second`: the items of its first two steps, the same but for their sizes; those of the others are on the line
+    through both. A phase of one step has no second.
+    """
+
+    name: str
+    count: int
+    tokens: int
+    first: tuple[Item, ...]
+    second: tuple[Item, ...] = ()
+    line: int | None = field(default=None, eq=False)
+
+    def items(self, step: int) -> tuple[Item, ...]:
+        """The items of a step, from 0."""
+        if not self.second or not step:
+            return self.first
+        return tuple(_line(one, two, step) for one, two in zip(self.first, self.second, strict=True))
+
+
 @frozen
 class Document:
-    """The content of a trace file."""
+    """The content of a trace file: the items of a trace, or the phases of a generation."""
 
     name: str
     description: str
     sources: tuple[str, ...]
     conventions: tuple[str, ...]
-    items: tuple[Statement | Repeat, ...]
+    items: tuple[Item, ...]
+    phases: tuple[Phase, ...] = ()
 
     def statements(self) -> Iterator[Statement]:
         """All statements in order, repeats expanded."""
+        if self.phases:
+            steps = sum(phase.count for phase in self.phases)
+            raise TraceError(
+                f"is a generation of {steps:,} steps, and one trace is asked for; "
+                "`lsim trace show --only STEP --out FILE` writes that of a step"
+            )
         expanded = 0
         for item in self.items:
             expanded += 1 if isinstance(item, Statement) else item.count * len(item.body)
             if expanded > MAX_STATEMENTS:
                 raise TraceError(f"expands to more than {MAX_STATEMENTS:,} statements", line=item.line)
             yield from (item,) if isinstance(item, Statement) else _iterations(item)
+
+    def at(self, phase: Phase, step: int) -> "Document":
+        """The document of one step of a phase, from 0."""
+        return evolve(self, items=phase.items(step), phases=())
+
+
+def _line(one: Item, two: Item, step: int) -> Item:
+    """The item `step` steps after `one`, where `two` is that after one step."""
+    if isinstance(one, Repeat):
+        assert isinstance(two, Repeat)
+        pairs = zip(one.body, two.body, strict=True)
+        return evolve(one, body=tuple(_statement(*pair, step) for pair in pairs))
+    assert isinstance(two, Statement)
+    return _statement(one, two, step)
+
+
+def _statement(one: Statement, two: Statement, step: int) -> Statement:
+    if one == two:
+        return one
+    tensors = tuple(
+        evolve(t, shape=tuple(_size(a, b, step) for a, b in zip(t.shape, u.shape, strict=True)))
+        for t, u in zip(one.tensors, two.tensors, strict=True)
+    )
+    first, second = one.operator, two.operator
+    if first is None or second is None:
+        return evolve(one, tensors=tensors)
+    sizes: dict[str, Any] = {name: _size(getattr(first, name), getattr(second, name), step) for name in SIZES}
+    return evolve(one, tensors=tensors, operator=evolve(first, **sizes))
+
+
+def _size(one: int, two: int, step: int) -> int:
+    return one + (two - one) * step
 
 
 def _iterations(repeat: Repeat) -> Iterator[Statement]:

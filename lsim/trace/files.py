@@ -1,23 +1,37 @@
 """Trace files: found by path or by name, read, and written so that a reader never sees half of one."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from lsim.data import data_dir
 from lsim.errors import TraceError
 from lsim.trace.check import build
+from lsim.trace.document import Document
+from lsim.trace.generation import Generation, check
 from lsim.trace.ir import Trace
 from lsim.trace.parse import parse
 from lsim.trace.text import dumps
 
 SUFFIX = ".jsonl"
+Made = TypeVar("Made")
 
 
 def load_trace(name_or_path: str | Path) -> Trace:
-    """The trace in a file, or of a name in `list_traces()`."""
+    """The trace in a file, or of a name in `list_traces()`. Refuses a generation, which is many: see `load_workload`."""
+    return _made(name_or_path, build)
+
+
+def load_workload(name_or_path: str | Path) -> Trace | Generation:
+    """The trace, or the generation, in a file or of a name."""
+    return _made(name_or_path, lambda document: check(document) if document.phases else build(document))
+
+
+def _made(name_or_path: str | Path, make: Callable[[Document], Made]) -> Made:
     path = _find(name_or_path)
     try:
-        return loads(_read(path))
+        return make(parse(_read(path)))
     except TraceError as error:
         raise error.at(file=path) from None
 

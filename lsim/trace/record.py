@@ -1,25 +1,40 @@
 """One line of a trace file: a JSON object whose fields are taken one by one, each with its check."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from lsim.errors import TraceError, closest
 
 MAX_SIZE = 2**40  # no dimension of a model comes near; a slip of the keyboard does
 
 _REQUIRED = object()
+_AFFINE = re.compile(r"([0-9]+)\+(?:([0-9]+)\*)?(\w+)")
+
+
+@frozen
+class Steps:
+    """The steps that a line stands for: the word that is the step's number from 0 in its sizes, which step is read, and the last."""
+
+    index: str
+    step: int
+    last: int
 
 
 @define
 class Record:
-    """The fields of one line, each to be taken; `first` is the key that says what kind of line it is."""
+    """The fields of one line, each to be taken; `first` is the key that says what kind of line it is.
+
+    `steps`: in a phase of several, at which of them sizes are read; each may be an affine function of it.
+    """
 
     fields: dict[str, object]
     line: int
     first: str
+    steps: Steps | None = None
     _asked: list[str] = field(factory=list)
 
     def text(self, key: str, default: object = _REQUIRED) -> str:
@@ -92,9 +107,21 @@ class Record:
         self.refuse(f"{key!r} must be {what}, not {shown if len(shown) < 60 else shown[:57] + '...'}")
 
     def _size(self, key: str, value: object) -> int:
+        if self.steps is not None and isinstance(value, str):
+            return self._affine(key, value, self.steps)
         if type(value) is not int or not 1 <= value <= MAX_SIZE:  # a bool is an int to isinstance
             self._must_be(key, f"a whole number from 1 to {MAX_SIZE}", value)
         return value
+
+    def _affine(self, key: str, text: str, steps: Steps) -> int:
+        """The size `a+b*t`, or `a+t`, at the step that is read."""
+        found = _AFFINE.fullmatch(text)
+        if found is None or found[3] != steps.index:
+            self._must_be(key, f"a whole number, or one that grows, such as \"513+{steps.index}\" or \"4096+8*{steps.index}\"", text)
+        start, growth = int(found[1]), int(found[2] or 1)
+        if start < 1 or growth < 1 or start + growth * steps.last > MAX_SIZE:
+            self._must_be(key, f"from 1 to {MAX_SIZE} in all of its {steps.last + 1} steps, and grow", text)
+        return start + growth * steps.step
 
     def _shape(self, key: str, value: object) -> tuple[int, ...]:
         if not isinstance(value, list) or not 1 <= len(value) <= 8:

@@ -1,11 +1,14 @@
 """From a document, or a trace, to the text of its file: the same text for the same content."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from lsim.trace.document import Document, Repeat, Statement
+from lsim.trace.document import Document, Item, Repeat, Statement
 from lsim.trace.ir import Operator, Role, Tensor, Trace
 from lsim.trace.parse import VERSION
+
+STEP = "t"  # the number of a step, in the sizes of a generation
 
 
 def dumps(trace: Trace) -> str:
@@ -35,14 +38,34 @@ def _lines(document: Document) -> Iterator[str]:
     yield _json({"lsim_trace": VERSION, "name": document.name, "description": document.description})
     yield from (_json({"source": source}) for source in document.sources)
     yield from (_json({"convention": convention}) for convention in document.conventions)
-    for item in document.items:
-        yield from [_json(_fields(item))] if isinstance(item, Statement) else _repeat(item)
+    yield from _items(document.items, document.items)
+    for phase in document.phases:
+        yield _json({"steps": phase.count, "index": STEP, "phase": phase.name, "tokens": phase.tokens})
+        yield from (f"  {line}" for line in _items(phase.first, phase.second or phase.first))
+        yield _json({"end": STEP})
 
 
-def _repeat(repeat: Repeat) -> Iterator[str]:
-    yield _json({"repeat": repeat.count, "index": repeat.index, "carry": repeat.carry})
-    yield from (f"  {_json(_fields(statement))}" for statement in repeat.body)
-    yield _json({"end": repeat.index})
+def _items(first: Sequence[Item], second: Sequence[Item]) -> Iterator[str]:
+    """The lines of items as they are in one step and in the next."""
+    for one, two in zip(first, second, strict=True):
+        if isinstance(one, Repeat) and isinstance(two, Repeat):
+            yield _json({"repeat": one.count, "index": one.index, "carry": one.carry})
+            yield from (f"  {line}" for line in _items(one.body, two.body))
+            yield _json({"end": one.index})
+        elif isinstance(one, Statement) and isinstance(two, Statement):
+            yield _json(_growing(_fields(one), _fields(two)))
+
+
+def _growing(one: Any, two: Any) -> Any:
+    """A value that stands for both: a size that differs is an affine function of the step."""
+    if isinstance(one, Mapping):
+        return {key: _growing(value, two[key]) for key, value in one.items()}
+    if isinstance(one, list | tuple):
+        return [_growing(*pair) for pair in zip(one, two, strict=True)]
+    if one == two:
+        return one
+    growth = two - one
+    return f"{one}+{STEP}" if growth == 1 else f"{one}+{growth}*{STEP}"
 
 
 def _fields(statement: Statement) -> Mapping[str, object]:

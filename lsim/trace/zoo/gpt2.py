@@ -28,10 +28,10 @@ _CONVENTIONS = (
 def gpt2(name: str, title: str, s: Sizes) -> Document:
     """Embedding with learned positions, layers, norm, and a head that shares the table of words."""
     b = Builder(name, f"{title}, prefill of {s.tokens} tokens", _SOURCES, _CONVENTIONS)
-    ids = b.tensor("token_ids", Role.INPUT, s.tokens)
+    ids = b.tensor("token_ids", Role.INPUT, s.columns)
     word = b.tensor("embed.word", Role.WEIGHT, VOCABULARY, s.width)
     position = b.tensor("embed.position", Role.WEIGHT, POSITIONS, s.width)
     x = b.embedding("embed", [ids, word, position], s.stream)
     x = b.norm("norm", pre_norm_layers(b, x, s, causal=True), s.stream)
-    b.tied("head", x, word, (VOCABULARY, s.width), s.tokens)
+    b.tied("head", x, word, (VOCABULARY, s.width), s.columns)
     return b.document()

@@ -1,0 +1,89 @@
+"""The flow of a generation: its steps one after another, each planned, simulated and checked as a run of its own.
+
+A step begins when the one before has ended and the machine is empty: what it does cannot depend on what was before, and the
+times of the steps add up. So a step that must take as long as one that was simulated (`lsim.parts.alike`) is not
+simulated again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from attrs import evolve
+
+from lsim.arch import Arch
+from lsim.parts.alike import Likeness
+from lsim.parts.machine import Machine
+from lsim.results.generation import GenerationResult, StepRun
+from lsim.results.result import Result
+from lsim.simulate import Options, checked, made, run
+from lsim.trace import Generation
+from lsim.trace.generation import Step
+
+
+def simulate_generation(
+    generation: Generation,
+    arch: Arch,
+    *,
+    mapping: str | None = None,
+    deps: str = "barrier",
+    ideal: Iterable[str] = (),
+    fold: bool = True,
+    step: str = "block",
+    progress: Callable[[float], None] | None = None,
+) -> GenerationResult:
+    """Replays all steps of a generation; options are those of `lsim.simulate`. Without `fold` every step is simulated."""
+    options = checked(arch, mapping=mapping, deps=deps, ideal=ideal, fold=fold, step=step)
+    begin = time.process_time()
+    replay = _Replay(generation, options)
+    runs: list[StepRun] = []
+    for each in generation.steps:
+        runs.append(replay.step(each, runs[-1].end if runs else 0))
+        if progress is not None:
+            progress((each.number + 1) / len(generation.steps))
+    cpu_s = time.process_time() - begin
+    return GenerationResult(generation, options.arch, replay.told, tuple(runs), cpu_s)
+
+
+class _Replay:
+    """The steps so far: the last that was simulated, and its machine."""
+
+    def __init__(self, generation: Generation, options: Options) -> None:
+        self.generation, self.options = generation, options
+        self.told: dict[str, object] = {}
+        self._likeness = Likeness(options.arch)
+        self._done: tuple[Machine, StepRun] | None = None
+
+    def step(self, step: Step, start: int) -> StepRun:
+        begin = time.process_time()
+        machine = made(self.generation.trace(step.number), self.options)
+        macs = machine.plan.trace.macs
+        if self._done is not None and self.options.fold and self._likeness.same_ticks(self._done[0], machine):
+            return evolve(
+                self._done[1], phase=step.phase.name, tokens=step.phase.tokens, macs=macs, start=start
+            )
+        result = run(machine, self.options, begin)
+        self.told = result.options
+        done = StepRun(
+            phase=step.phase.name,
+            tokens=step.phase.tokens,
+            macs=macs,
+            start=start,
+            ticks=result.ticks,
+            tiles=_causes(result),
+            as_step=step.number,
+            events=result.events,
+            folds=result.folds,
+        )
+        self._done = machine, done
+        return done
+
+
+def _causes(result: Result) -> dict[str, int]:
+    """Ticks of all tiles by root cause."""
+    total: Counter[str] = Counter()
+    for tile in result.tiles().values():
+        total.update(tile)
+    return dict(total)

@@ -1,0 +1,147 @@
+"""A generation: the steps of a language model that writes text, prefill and then a decode step a token, as traces."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from hashlib import sha256
+
+from attrs import evolve, frozen
+
+from lsim.errors import TraceError
+from lsim.trace.check import build
+from lsim.trace.document import Document, Item, Phase, Repeat, Statement
+from lsim.trace.ir import Role, Trace
+from lsim.trace.text import text_of
+
+DEGREE = 8
+"""What a check of sizes compares are products of at most so many sizes, each affine in the step: polynomials of this degree."""
+
+
+@frozen
+class Step:
+    """One step: its number in the generation and in its phase, both from 0."""
+
+    number: int
+    phase: Phase
+    place: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.phase.name}.{self.place}"
+
+
+@frozen
+class Generation:
+    """Steps that follow each other, of which only the sizes at the start of each phase and their growth are kept.
+
+    Weights of the same name are the same in all phases.
+    """
+
+    document: Document
+
+    @property
+    def name(self) -> str:
+        return self.document.name
+
+    @property
+    def description(self) -> str:
+        return self.document.description
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps in order."""
+        places = [(phase, place) for phase in self.document.phases for place in range(phase.count)]
+        return tuple(Step(number, phase, place) for number, (phase, place) in enumerate(places))
+
+    def trace(self, number: int) -> Trace:
+        """The trace of a step, by its number from 0; it is checked as that of a file would be."""
+        if not 0 <= number < len(self.steps):
+            raise TraceError(f"has no step {number}: its steps are 0 to {len(self.steps) - 1}")
+        step = self.steps[number]
+        content = self.document.at(step.phase, step.place)
+        return build(evolve(content, name=f"{self.name}.{step.name}"))
+
+    @cached_property
+    def tokens(self) -> int:
+        """New tokens of all sequences."""
+        return sum(phase.count * phase.tokens for phase in self.document.phases)
+
+    def macs(self, number: int) -> int:
+        """Multiply-accumulates of a step."""
+        step = self.steps[number]
+        return sum(
+            times * statement.operator.macs
+            for times, statement in _times(step.phase.items(step.place))
+            if statement.operator is not None
+        )
+
+    @cached_property
+    def total_macs(self) -> int:
+        """Multiply-accumulates of all steps."""
+        return sum(self.macs(step.number) for step in self.steps)
+
+    @cached_property
+    def operators(self) -> int:
+        """Operators of all steps."""
+        return sum(
+            phase.count * sum(times for times, statement in _times(phase.first) if statement.operator)
+            for phase in self.document.phases
+        )
+
+    @cached_property
+    def parameters(self) -> int:
+        """Elements of the weights, those that several phases read counted once."""
+        return sum(self._weights.values())
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the canonical text, prose left out: equal for equal work that is folded into the same phases."""
+        content = evolve(self.document, description="", sources=(), conventions=())
+        return sha256(json.dumps(text_of(content)).encode()).hexdigest()
+
+    @cached_property
+    def _weights(self) -> dict[str, int]:
+        weights: dict[str, int] = {}
+        for phase in self.document.phases:
+            trace = build(self.document.at(phase, 0))
+            for tensor in trace.tensors.values():
+                if tensor.role is not Role.WEIGHT:
+                    continue
+                if weights.setdefault(tensor.name, tensor.elements) != tensor.elements:
+                    problem = f"has {tensor.elements} elements in phase {phase.name!r} and {weights[tensor.name]} before"
+                    raise TraceError(problem, line=phase.line, place=tensor.name)
+        return weights
+
+
+def check(document: Document) -> Generation:
+    """The generation of a document.
+
+    Both sides of every check of sizes are polynomials of the step, of degree 8 at most: if they agree in nine steps, they
+    do in all. What is no such equation (a size that another divides) is checked when a step's trace is made.
+    """
+    generation = Generation(document)
+    for phase in document.phases:
+        grown = {name for _, s in _changing(phase) for tensor in s.tensors if tensor.role is Role.WEIGHT for name in [tensor.name]}
+        if grown:
+            raise TraceError("a weight cannot grow", line=phase.line, place=sorted(grown)[0])
+        for place in {*range(min(phase.count, DEGREE)), phase.count - 1}:
+            build(document.at(phase, place))
+    assert generation.parameters >= 0  # weights agree
+    return generation
+
+
+def _times(items: tuple[Item, ...]) -> Iterator[tuple[int, Statement]]:
+    """(how often, statement) for each line."""
+    for item in items:
+        if isinstance(item, Repeat):
+            yield from ((item.count, statement) for statement in item.body)
+        else:
+            yield 1, item
+
+
+def _changing(phase: Phase) -> Iterator[tuple[int, Statement]]:
+    """The lines whose sizes grow."""
+    pairs = zip(_times(phase.first), _times(phase.second or phase.first), strict=True)
+    return (one for one, two in pairs if one != two)
