@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from itertools import accumulate
 
 from attrs import define, field, frozen
 
@@ -27,6 +28,9 @@ from lsim.plan.units import Unit, fuse
 from lsim.plan.vector import VectorTask, vector_programs
 from lsim.trace import Kind, Operator, Trace
 from lsim.trace.structure import repeats
+
+
+TAKES_GO = frozenset({"dma.m2", "m1", "m2", "core", "dpu.dma", "dpu.read"})
 
 
 class Deps(StrEnum):
@@ -89,6 +93,7 @@ class _Planner:
     ) -> None:
         self.trace, self.arch, self.deps = trace, arch, deps
         self.mapping = mapping(mapping_name, arch)
+        self._group_names = frozenset(group.name for group in self.mapping.groups)
         self.units = fuse(trace)
         self.residency = plan_residency(trace, self.units, arch)
         self.cache, self.builder = cache, cache.builder
@@ -109,7 +114,8 @@ class _Planner:
             self.mapping,
             self.arch,
         )
-        weights = [i for i, unit in enumerate(self.units) if unit.is_gemm and self._is_linear(unit)]
+        linear = (i for i, unit in enumerate(self.units) if unit.is_gemm and self._is_linear(unit))
+        weights = {i: number for number, i in enumerate(linear)}
         made = [self._unit_programs(i, shares[i], edges) for i in range(len(self.units))]
         for i, programs in enumerate(made):
             self._add_control(i, programs, edges, weights)
@@ -283,23 +289,24 @@ class _Planner:
 
     # -- the controller --------------------------------------------------------------------------------------------
     def _add_control(
-        self, i: int, programs: dict[str, Program], edges: Edges, weights: Sequence[int]
+        self, i: int, programs: dict[str, Program], edges: Edges, weights: Mapping[int, int]
     ) -> None:
+        """`weights`: of each unit that is a linear layer, which of them it is."""
         ahead = self.arch.controller.prefetch
         takes_go = tuple(name for name in programs if self._takes_go(i, name))
         prefetch = 0
         if i in weights:
-            prefetch = int(not ahead or weights.index(i) + ahead < len(weights))
+            prefetch = int(not ahead or weights[i] + ahead < len(weights))
         issue = Issue(edges.issue_needs(i), self.residency.claims[i], takes_go, prefetch)
         programs["controller"] = self.builder.leaf(issue)
         programs["retire"] = self.builder.leaf(Retire(edges.retire_needs(i), self.residency.frees[i]))
 
     def _takes_go(self, i: int, process: str) -> bool:
         group, _, rest = process.partition(".")
-        kind = rest if group in {g.name for g in self.mapping.groups} else process
+        kind = rest if group in self._group_names else process
         if kind == "dma.m1":
             return not self._is_linear(self.units[i])
-        return kind in {"dma.m2", "m1", "m2", "core", "dpu.dma", "dpu.read"}
+        return kind in TAKES_GO
 
     # -- all of them -----------------------------------------------------------------------------------------------
     def _join(self, made: Sequence[Mapping[str, Program]]) -> dict[str, Program]:
@@ -319,12 +326,12 @@ class _Planner:
 
 
 def _ends(made: Sequence[Mapping[str, Program]]) -> dict[str, list[int]]:
-    ends: dict[str, list[int]] = {name: [] for programs in made for name in programs}
-    for programs in made:
-        for name, column in ends.items():
-            before = column[-1] if column else 0
-            column.append(before + (programs[name].size if name in programs else 0))
-    return ends
+    names = dict.fromkeys(name for programs in made for name in programs)
+    sizes = {name: [0] * len(made) for name in names}
+    for i, programs in enumerate(made):
+        for name, program in programs.items():
+            sizes[name][i] = program.size
+    return {name: list(accumulate(column)) for name, column in sizes.items()}
 
 
 def _same_passes(one: Tiling, other: Tiling) -> bool:

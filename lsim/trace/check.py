@@ -1,6 +1,6 @@
 """From a document to a checked trace: names known and defined once, sizes that agree, operators in order."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from math import prod
 
 from lsim.errors import TraceError, closest
@@ -69,12 +69,20 @@ def _check_operator(step: Statement, tensors: dict[str, Tensor]) -> None:
             mean = f"; did you mean {near!r}?" if near else ""
             raise TraceError(f"no tensor is named {name!r}{mean}", line=step.line, place=operator.name)
     try:
+        check_sizes(operator, tensors)
+    except TraceError as error:
+        raise error.at(line=step.line) from None
+
+
+def check_sizes(operator: Operator, tensors: Mapping[str, Tensor]) -> None:
+    """Refuses an operator whose sizes and those of its tensors do not agree."""
+    try:
         _check_sizes(operator, tensors)
     except TraceError as error:
-        raise error.at(line=step.line, place=operator.name) from None
+        raise error.at(place=operator.name) from None
 
 
-def _check_sizes(operator: Operator, tensors: dict[str, Tensor]) -> None:
+def _check_sizes(operator: Operator, tensors: Mapping[str, Tensor]) -> None:
     _check_shape(operator)
     given = [sum(tensors[name].elements for name in operand) for operand in operator.operands]
     for position, (elements, sizes) in enumerate(zip(given, _needs(operator), strict=True)):

@@ -120,18 +120,25 @@ def _line(one: Item, two: Item, step: int) -> Item:
 def _statement(one: Statement, two: Statement, step: int) -> Statement:
     if one == two:
         return one
-    tensors = tuple(
-        evolve(t, shape=tuple(_size(a, b, step) for a, b in zip(t.shape, u.shape, strict=True)))
-        for t, u in zip(one.tensors, two.tensors, strict=True)
-    )
-    first, second = one.operator, two.operator
-    if first is None or second is None:
+    pairs = zip(one.tensors, two.tensors, strict=True)
+    tensors = tuple(grown_tensor(*pair, step) for pair in pairs)
+    if one.operator is None or two.operator is None:
         return evolve(one, tensors=tensors)
-    sizes: dict[str, Any] = {name: _size(getattr(first, name), getattr(second, name), step) for name in SIZES}
-    return evolve(one, tensors=tensors, operator=evolve(first, **sizes))
+    return evolve(one, tensors=tensors, operator=grown_operator(one.operator, two.operator, step))
 
 
-def _size(one: int, two: int, step: int) -> int:
+def grown_tensor(one: Tensor, two: Tensor, step: int) -> Tensor:
+    """A tensor `step` steps after `one`, where `two` is that after one step."""
+    return evolve(one, shape=tuple(_grown(a, b, step) for a, b in zip(one.shape, two.shape, strict=True)))
+
+
+def grown_operator(one: Operator, two: Operator, step: int) -> Operator:
+    """An operator `step` steps after `one`, where `two` is that after one step."""
+    sizes: dict[str, Any] = {name: _grown(getattr(one, name), getattr(two, name), step) for name in SIZES}
+    return evolve(one, **sizes)
+
+
+def _grown(one: int, two: int, step: int) -> int:
     return one + (two - one) * step
 
 

@@ -10,8 +10,8 @@ from hashlib import sha256
 from attrs import evolve, frozen
 
 from lsim.errors import TraceError
-from lsim.trace.check import build
-from lsim.trace.document import Document, Item, Phase, Repeat, Statement
+from lsim.trace.check import build, check_sizes
+from lsim.trace.document import Document, Item, Phase, Repeat, Statement, grown_operator, grown_tensor
 from lsim.trace.ir import Role, Trace
 from lsim.trace.text import text_of
 
@@ -60,8 +60,7 @@ class Generation:
         if not 0 <= number < len(self.steps):
             raise TraceError(f"has no step {number}: its steps are 0 to {len(self.steps) - 1}")
         step = self.steps[number]
-        content = self.document.at(step.phase, step.place)
-        return build(evolve(content, name=f"{self.name}.{step.name}"))
+        return self._growths[step.phase.name].trace(f"{self.name}.{step.name}", step.place)
 
     @cached_property
     def tokens(self) -> int:
@@ -102,6 +101,11 @@ class Generation:
         return sha256(json.dumps(text_of(content)).encode()).hexdigest()
 
     @cached_property
+    def _growths(self) -> dict[str, "_Growth"]:
+        built = [(p, [build(self.document.at(p, step)) for step in range(min(2, p.count))]) for p in self.document.phases]
+        return {phase.name: _Growth.of(traces[0], traces[-1]) for phase, traces in built}
+
+    @cached_property
     def _weights(self) -> dict[str, int]:
         weights: dict[str, int] = {}
         for phase in self.document.phases:
@@ -113,6 +117,34 @@ class Generation:
                     problem = f"has {tensor.elements} elements in phase {phase.name!r} and {weights[tensor.name]} before"
                     raise TraceError(problem, line=phase.line, place=tensor.name)
         return weights
+
+
+@frozen
+class _Growth:
+    """The first trace of a phase, and what is different in the second: places of operators, names of tensors."""
+
+    first: Trace
+    second: Trace
+    operators: tuple[int, ...]
+    tensors: tuple[str, ...]
+
+    @classmethod
+    def of(cls, first: Trace, second: Trace) -> "_Growth":
+        pairs = enumerate(zip(first.operators, second.operators, strict=True))
+        tensors = (name for name, tensor in first.tensors.items() if tensor != second.tensors[name])
+        return cls(first, second, tuple(i for i, (one, two) in pairs if one != two), tuple(tensors))
+
+    def trace(self, name: str, step: int) -> Trace:
+        """The trace of a step; what is different is checked anew."""
+        one, two = self.first, self.second
+        tensors = {t: grown_tensor(one.tensors[t], two.tensors[t], step) for t in self.tensors}
+        operators = list(one.operators)
+        for i in self.operators:
+            operators[i] = grown_operator(operators[i], two.operators[i], step)
+        trace = evolve(one, name=name, tensors={**one.tensors, **tensors}, operators=tuple(operators))
+        for i in self.operators:
+            check_sizes(trace.operators[i], trace.tensors)
+        return trace
 
 
 def check(document: Document) -> Generation:

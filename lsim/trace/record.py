@@ -95,7 +95,8 @@ class Record:
         raise TraceError(problem, line=self.line, place=place, known=known, given=given)
 
     def _take(self, key: str, default: object) -> object:
-        self._asked.append(key)
+        if key not in self._asked:  # a line of a phase is read twice
+            self._asked.append(key)
         value = self.fields.get(key, default)
         if value is _REQUIRED:
             near = closest(key, [field for field in self.fields if field not in self._asked])
