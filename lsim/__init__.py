@@ -23,15 +23,19 @@ if TYPE_CHECKING:
     from lsim.ledger.diff import diff as diff
     from lsim.ledger.ledger import Ledger as Ledger
     from lsim.ledger.validate import validate as validate
+    from lsim.generate import simulate_generation as simulate_generation
     from lsim.models import Estimate as Estimate
     from lsim.models import load_model as load_model
     from lsim.models import predict as predict
+    from lsim.results.generation import GenerationResult as GenerationResult
     from lsim.results.result import Result as Result
     from lsim.results.store import load_result as load_result
     from lsim.simulate import simulate as simulate
+    from lsim.trace import Generation as Generation
     from lsim.trace import Trace as Trace
     from lsim.trace import list_traces as list_traces
     from lsim.trace import load_trace as load_trace
+    from lsim.trace import load_workload as load_workload
 
 __version__ = "0.1.0"
 
@@ -39,6 +43,8 @@ _HOMES = {
     "Arch": "lsim.arch",
     "Deadlock": "lsim.errors",
     "Estimate": "lsim.models",
+    "Generation": "lsim.trace",
+    "GenerationResult": "lsim.results.generation",
     "InputError": "lsim.errors",
     "Ledger": "lsim.ledger.ledger",
     "LawBroken": "lsim.errors",
@@ -52,8 +58,10 @@ _HOMES = {
     "load_model": "lsim.models",
     "load_result": "lsim.results.store",
     "load_trace": "lsim.trace",
+    "load_workload": "lsim.trace",
     "predict": "lsim.models",
     "simulate": "lsim.simulate",
+    "simulate_generation": "lsim.generate",
     "trace_module": "lsim.extract.api",
     "validate": "lsim.ledger.validate",
 }
@@ -62,6 +70,8 @@ __all__ = [
     "Arch",
     "Deadlock",
     "Estimate",
+    "Generation",
+    "GenerationResult",
     "InputError",
     "LawBroken",
     "Ledger",
@@ -76,8 +86,10 @@ __all__ = [
     "load_model",
     "load_result",
     "load_trace",
+    "load_workload",
     "predict",
     "simulate",
+    "simulate_generation",
     "trace_module",
     "validate",
 ]

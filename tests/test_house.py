@@ -29,6 +29,7 @@ BELOW = {
     "report": {"errors", "units", "trace", "arch", "kernel", "plan", "results", "lsim"},
     "simulate": {"errors", "units", "trace", "arch", "kernel", "plan", "parts", "models", "results"},
     "ledger": _MACHINE | {"models", "results", "simulate"},
+    "generate": {"errors", "trace", "arch", "parts", "results", "simulate"},
     "export": {"errors", "units", "arch", "kernel", "plan", "results", "lsim"},
     "__main__": {"cli"},
 }

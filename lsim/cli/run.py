@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lsim.cli.options import names, policies
 from lsim.cli.settings import parse_settings, settings
 from lsim.cli.text import print_json, print_tables
+from lsim.errors import InputError
+
+if TYPE_CHECKING:
+    from lsim.arch import Arch
+    from lsim.results.generation import GenerationResult
+    from lsim.results.result import Result
+    from lsim.trace import Generation, Trace
 
 
 @click.command(short_help="Replay a trace on an architecture.")
@@ -28,10 +36,17 @@ from lsim.cli.text import print_json, print_tables
     help="What an event of a core stands for: a block in closed form, or a shot, to check that.",
 )
 @click.option(
+    "--only",
+    type=int,
+    metavar="STEP",
+    help="Of a generation, run this step alone, from 0: its result is that of a trace, with all its timeline.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Also write the result, with its whole timeline, into a folder, all or nothing.",
+    help="Also write the result, with its whole timeline, into a folder, all or nothing. Of a generation: the "
+    "table of its steps, and no timeline.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @click.option("--quiet", is_flag=True, help="No tables and no progress bar.")
@@ -44,6 +59,7 @@ def run(
     ideal: str,
     no_fold: bool,
     step: str,
+    only: int | None,
     out: Path | None,
     as_json: bool,
     quiet: bool,
@@ -55,30 +71,66 @@ def run(
     """
     from lsim.arch import load_arch
     from lsim.cli.progress import Progress
-    from lsim.results.output import check_folder, write_result
-    from lsim.simulate import simulate
-    from lsim.trace import load_trace
+    from lsim.results.output import check_folder
+    from lsim.trace import load_workload
 
-    workload = load_trace(trace)
+    workload = load_workload(trace)
+    if only is not None:
+        workload = _step(workload, only)
     machine = load_arch(arch).with_settings(parse_settings(settings))
     if out is not None:
         check_folder(out)
+    options = {
+        "mapping": mapping,
+        "deps": deps,
+        "ideal": names(ideal),
+        "fold": not no_fold,
+        "step": step,
+    }
     with Progress(workload.name, shown=not (quiet or as_json)) as progress:
-        result = simulate(
-            workload,
-            machine,
-            mapping=mapping,
-            deps=deps,
-            ideal=names(ideal),
-            fold=not no_fold,
-            step=step,
-            progress=progress,
-        )
+        result = _replayed(workload, machine, {**options, "progress": progress})
     if out is not None:
-        write_result(result, out)
+        _write(result, out)
     if as_json:
         print_json(result.to_dict())
     elif not quiet:
-        from lsim.results.tables import report
+        print_tables(_report(result))
 
-        print_tables(report(result))
+
+def _replayed(
+    workload: Trace | Generation, machine: Arch, options: dict[str, Any]
+) -> Result | GenerationResult:
+    from lsim.trace import Generation
+
+    if isinstance(workload, Generation):
+        from lsim.generate import simulate_generation
+
+        return simulate_generation(workload, machine, **options)
+    from lsim.simulate import simulate
+
+    return simulate(workload, machine, **options)
+
+
+def _step(workload: Trace | Generation, number: int) -> Trace:
+    from lsim.trace import Generation
+
+    if not isinstance(workload, Generation):
+        raise InputError(f"{workload.name} is one trace and has no steps", place="--only")
+    return workload.trace(number)
+
+
+def _write(result: Result | GenerationResult, out: Path) -> None:
+    from lsim.results.output import write_generation, write_result
+    from lsim.results.result import Result
+
+    if isinstance(result, Result):
+        write_result(result, out)
+    else:
+        write_generation(result, out)
+
+
+def _report(result: Result | GenerationResult) -> Iterator[object]:
+    from lsim.results import generation_tables, tables
+    from lsim.results.result import Result
+
+    return tables.report(result) if isinstance(result, Result) else generation_tables.report(result)

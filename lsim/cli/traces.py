@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lsim.cli import formats
+from lsim.cli import formats, generations
 from lsim.cli.archs import as_json
 from lsim.cli.extract import from_config, from_torch
 from lsim.cli.text import print_json, print_tables
 from lsim.errors import InputError
 
 if TYPE_CHECKING:
-    from lsim.trace import Operator, Trace
+    from lsim.trace import Generation, Operator, Trace
     from lsim.trace.layers import Stretch
 
+MOST = 2**20  # tokens or sequences: beyond any model
 WIDTHS = (4, 8, 16)  # bits an element, for sizes in bytes
 
 
@@ -62,15 +63,29 @@ def list_(as_json: bool) -> None:
 @as_json
 def show(name: str, graph: Path | None, as_json: bool) -> None:
     """Prints the operators of TRACE, a name or a file, with their sizes, and what repeats."""
-    from lsim.trace import load_trace
+    from lsim.trace import Generation, load_workload
 
-    workload = load_trace(name)
+    workload = load_workload(name)
+    if isinstance(workload, Generation):
+        _show_generation(workload, graph, as_json)
+        return
     if graph is not None:
         _draw(workload, graph)
     if as_json:
         print_json(_content(workload))
     else:
         print_tables(_tables(workload))
+
+
+def _show_generation(workload: Generation, graph: Path | None, as_json: bool) -> None:
+    from lsim.results import generation_tables
+
+    if graph is not None:
+        raise InputError("is a generation: `lsim trace step` writes the trace of a step", place="--graph")
+    if as_json:
+        print_json(generations.content(workload))
+    else:
+        print_tables(generation_tables.content(workload))
 
 
 def _draw(workload: Trace, path: Path) -> None:
@@ -94,22 +109,59 @@ def _draw(workload: Trace, path: Path) -> None:
     metavar="DIR",
     help="Folder to write to; made if it is not there.",
 )
+@click.option(
+    "--phase",
+    type=click.Choice(["generate"]),
+    help="Build one file of a whole generation by the model NAME: gpt2, llama-2-7b or llama-3-70b.",
+)
+@click.option(
+    "--prompt", type=click.IntRange(1, MOST), metavar="TOKENS", help="Of a generation: tokens of the prompt."
+)
+@click.option(
+    "--new", type=click.IntRange(1, MOST), metavar="TOKENS", help="Of a generation: new tokens of a sequence."
+)
+@click.option("--batch", type=click.IntRange(1, MOST), help="Of a generation: sequences; 1 if not given.")
+@click.option(
+    "-o",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Of a generation: the file to write.",
+)
 @as_json
-def make(names: tuple[str, ...], out: Path, as_json: bool) -> None:
+def make(
+    names: tuple[str, ...],
+    out: Path,
+    phase: str | None,
+    prompt: int | None,
+    new: int | None,
+    batch: int | None,
+    file: Path | None,
+    as_json: bool,
+) -> None:
     """Builds trace files from published sizes: those named, or all. The same bytes each time."""
     from lsim.trace.zoo import MODELS, make
 
+    if phase is not None:
+        path = generations.make_generation(names, prompt, new, batch, file)
+        if as_json:
+            print_json({"path": str(path)})
+        else:
+            click.echo(path)
+        return
+    generations.refuse_sizes(prompt=prompt, new=new, batch=batch, o=file)
     texts = {name: make(name) for name in names or MODELS}  # refuses an unknown name before it writes
     made = [_write(out, name, text) for name, text in texts.items()]
     if as_json:
         print_json(made)
         return
-    for file in made:
-        click.echo(f"{file['path']}  {file['was']}")
+    for written in made:
+        click.echo(f"{written['path']}  {written['was']}")
 
 
 trace.add_command(from_config)
 trace.add_command(from_torch)
+trace.add_command(generations.step)
 
 
 def _write(folder: Path, name: str, text: str) -> dict[str, str]:

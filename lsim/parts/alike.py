@@ -22,6 +22,7 @@ from attrs import asdict
 from lsim.arch import Arch
 from lsim.kernel.program import Leaf, Program, Repeat, Seq
 from lsim.kernel.tokens import Channel
+from lsim.parts.controller import Controller
 from lsim.parts.dptc import active_tiles
 from lsim.parts.machine import Machine
 from lsim.plan.items import Block, Drain, Fill, Issue, Lanes, Piece, Retire
@@ -66,10 +67,11 @@ class Likeness:
                     self._compare(done, name, one, other, growth)
         except _NotAlike:
             return False
-        region = getattr(done.processes["controller"], "region")
+        controller = done.processes["controller"]
+        assert isinstance(controller, Controller)
         channels = zip(done.env.channels, new.env.channels, strict=True)
         return all(
-            one is region or _has_room(one, other, growth.get(one.index, Fraction(1)))
+            one is controller.region or _has_room(one, other, growth.get(one.index, Fraction(1)))
             for one, other in channels
         )
 
@@ -118,7 +120,7 @@ def _returns(plan: Plan) -> list[int]:
 
 def _has_room(one: Channel, other: Channel, growth: Fraction) -> bool:
     """Whether a channel makes nobody wait in the second run who did not in the first."""
-    if one.blocked or one.initial == other.initial and growth == 1:
+    if one.blocked or (one.initial == other.initial and growth == 1):
         return one.initial == other.initial
     return (one.initial - one.low) * growth <= other.initial
 

@@ -29,7 +29,6 @@ from lsim.plan.vector import VectorTask, vector_programs
 from lsim.trace import Kind, Operator, Trace
 from lsim.trace.structure import repeats
 
-
 TAKES_GO = frozenset({"dma.m2", "m1", "m2", "core", "dpu.dma", "dpu.read"})
 
 
@@ -88,9 +87,7 @@ def plan(
 
 
 class _Planner:
-    def __init__(
-        self, trace: Trace, arch: Arch, mapping_name: str | None, deps: Deps, cache: Cache
-    ) -> None:
+    def __init__(self, trace: Trace, arch: Arch, mapping_name: str | None, deps: Deps, cache: Cache) -> None:
         self.trace, self.arch, self.deps = trace, arch, deps
         self.mapping = mapping(mapping_name, arch)
         self._group_names = frozenset(group.name for group in self.mapping.groups)
@@ -181,9 +178,7 @@ class _Planner:
         rings = self.residency.rings(group.ring_share)
         key = (size, len(group.tiles), manner, places, rings)
         if key not in self.cache.tiled:
-            self.cache.tiled[key] = tile_gemm(
-                op, self.arch, len(group.tiles), places, rings, manner
-            )
+            self.cache.tiled[key] = tile_gemm(op, self.arch, len(group.tiles), places, rings, manner)
         tiling = self.cache.tiled[key]
         self.tilings.setdefault(unit.operators[0].name, tiling)
         task = GemmTask(

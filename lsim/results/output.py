@@ -23,8 +23,10 @@ from lsim.arch import dump_arch
 from lsim.errors import InputError
 from lsim.results.store import ARCH, MANIFEST, RESULT, TIMELINE, TRACE, pack
 from lsim.trace import dumps
+from lsim.trace.text import text_of
 
 if TYPE_CHECKING:
+    from lsim.results.generation import GenerationResult
     from lsim.results.result import Result
 
 
@@ -42,16 +44,21 @@ def check_folder(folder: Path) -> None:
 
 def write_result(result: Result, folder: Path) -> None:
     """Writes the result of a run; raises InputError where that is not possible."""
+    _write(result, folder, {TIMELINE: pack(result.log), TRACE: dumps(result.trace).encode()})
+
+
+def write_generation(result: GenerationResult, folder: Path) -> None:
+    """Writes the result of a generation, which has its steps as a table and no timeline: `lsim run --only` gives that of a
+    step, which is a run of its own."""
+    _write(result, folder, {TRACE: text_of(result.generation.document).encode()})
+
+
+def _write(result: Result | GenerationResult, folder: Path, files: Mapping[str, bytes]) -> None:
     content = {key: value for key, value in result.to_dict().items() if key != "cpu_s"}
     about = {key: content[key] for key in ("lsim", "trace", "arch", "options")}
     about["arch"] = {key: content["arch"][key] for key in ("name", "sha256")}
-    files = {
-        RESULT: _text(content).encode(),
-        TIMELINE: pack(result.log),
-        TRACE: dumps(result.trace).encode(),
-        ARCH: dump_arch(result.arch).encode(),
-    }
-    write_folder(folder, files, about)
+    told = {RESULT: _text(content).encode(), ARCH: dump_arch(result.arch).encode()}
+    write_folder(folder, {**told, **files}, about)
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], about: Mapping[str, Any]) -> None:

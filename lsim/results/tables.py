@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from rich.box import SIMPLE_HEAD
@@ -16,7 +16,7 @@ from lsim.results.meanings import CAUSES, UTILIZATION
 from lsim.units import ticks_as_time
 
 if TYPE_CHECKING:
-    from lsim.arch import Assumption
+    from lsim.arch import Arch, Assumption
     from lsim.results.result import Result
 
 LEAST_BUSY = 0.005  # parts that are busy for less than this share are left out
@@ -87,21 +87,20 @@ def report(result: Result) -> Iterator[object]:
     yield from _parts(result)
     yield from _operators(result)
     yield from _bytes(result)
-    yield from _assumptions(result)
+    yield from assumptions(result.arch)
 
 
 def _headline(result: Result) -> Iterator[object]:
     trace, arch, options = result.trace, result.arch, result.options
     ideal = ", ".join(options["ideal"]) or "none"
     how = "folded" if options["fold"] else "unfolded"
-    tick = ticks_as_time(1, arch.core.clock)
     changed = ", ".join(f"{row.key} = {row.value}" for row in arch.replaced)
     yield heading(f"{trace.name} on {arch.name}", trace.description, arch.description)
     yield ""
     yield pairs(
         [
             ("time", f"{1e3 * result.seconds:.6g} ms = {number(result.ticks)} ticks"),
-            ("", f"1 tick = {tick}, a cycle of the photonic clock of {_clock(arch.core.clock)}"),
+            ("", tick_of(arch)),
             ("work", f"{number(result.macs)} MACs in {len(trace.operators):,} operators"),
             *([("settings", f"{changed}, in place of the architecture's")] if changed else []),
             ("policies", f"mapping {options['mapping']}, dependencies {options['deps']}, ideal: {ideal}"),
@@ -114,10 +113,13 @@ def _headline(result: Result) -> Iterator[object]:
     )
 
 
-def _clock(hertz: int) -> str:
+def tick_of(arch: Arch) -> str:
+    """How long a tick is."""
     from lsim.units import FREQUENCY, format_quantity
 
-    return format_quantity(hertz, FREQUENCY)
+    clock = arch.core.clock
+    tick, hertz = ticks_as_time(1, clock), format_quantity(clock, FREQUENCY)
+    return f"1 tick = {tick}, a cycle of the photonic clock of {hertz}"
 
 
 def _utilization(result: Result) -> Iterator[object]:
@@ -127,15 +129,19 @@ def _utilization(result: Result) -> Iterator[object]:
 
 def _causes(result: Result) -> Iterator[object]:
     tiles = result.tiles()
-    sums = {cause: sum(tile.get(cause.value, 0) for tile in tiles.values()) for cause in CAUSES}
-    total = max(1, result.ticks * len(tiles))
-    ranked = sorted((cause for cause in CAUSES if sums[cause]), key=lambda cause: -sums[cause])
+    sums = {cause.value: sum(tile.get(cause.value, 0) for tile in tiles.values()) for cause in CAUSES}
+    return causes_of_tiles(sums, result.ticks, len(tiles))
+
+
+def causes_of_tiles(sums: Mapping[str, int], ticks: int, tiles: int) -> Iterator[object]:
+    """Where the ticks of so many tiles went: `sums` by root cause."""
+    total = max(1, ticks * tiles)
+    ranked = sorted((c for c in CAUSES if sums.get(c.value)), key=lambda c: -sums[c.value])
     rows = [
-        (cause.value, number(sums[cause] / len(tiles)), percent(sums[cause] / total), CAUSES[cause])
-        for cause in ranked
+        (c.value, number(sums[c.value] / tiles), percent(sums[c.value] / total), CAUSES[c]) for c in ranked
     ]
-    never = [cause.value for cause in CAUSES if not sums[cause]]
-    title = f"Where the ticks of a tile went, by root cause (mean of {len(tiles)} tiles)"
+    never = [c.value for c in CAUSES if not sums.get(c.value)]
+    title = f"Where the ticks of a tile went, by root cause (mean of {tiles} tiles)"
     columns = ("cause", "ticks", "share", "what happens meanwhile")
     yield from section(title, plain(columns, rows, right=(1, 2)))
     if never:
@@ -187,11 +193,15 @@ def _bytes(result: Result) -> Iterator[object]:
 
 
 def _assumptions(result: Result) -> Iterator[object]:
-    arch = result.arch
+    yield from assumptions(result.arch)
+    devices = result.arch.describe_devices()
+    yield from _assumed("Of the devices, for energies", result.arch.device_assumptions, len(devices), "")
+
+
+def assumptions(arch: Arch) -> Iterator[object]:
+    """What is assumed of a machine."""
     where = f"Their sources, and those of the others: lsim arch show {arch.name}"
     yield from _assumed("Assumptions [A]", arch.assumptions, len(arch.describe()), where)
-    devices = arch.describe_devices()
-    yield from _assumed("Of the devices, for energies", arch.device_assumptions, len(devices), "")
 
 
 def _assumed(title: str, assumed: Sequence[Assumption], of: int, note: str) -> Iterator[object]:

@@ -93,7 +93,7 @@ class Document:
             steps = sum(phase.count for phase in self.phases)
             raise TraceError(
                 f"is a generation of {steps:,} steps, and one trace is asked for; "
-                "`lsim trace show --only STEP --out FILE` writes that of a step"
+                "`lsim trace step` writes that of a step"
             )
         expanded = 0
         for item in self.items:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from functools import cached_property
 from hashlib import sha256
+from typing import Any
 
 from attrs import evolve, frozen
 
@@ -84,10 +85,25 @@ class Generation:
     @cached_property
     def operators(self) -> int:
         """Operators of all steps."""
-        return sum(
-            phase.count * sum(times for times, statement in _times(phase.first) if statement.operator)
-            for phase in self.document.phases
-        )
+        return sum(phase["steps"] * phase["operators"] for phase in self.phases())
+
+    def phases(self) -> list[dict[str, Any]]:
+        """Of each phase: its steps, the tokens and operators of one, and the MACs of the first, the last and all."""
+        told = []
+        for phase in self.document.phases:
+            macs = [self.macs(step.number) for step in self.steps if step.phase is phase]
+            told.append(
+                {
+                    "phase": phase.name,
+                    "steps": phase.count,
+                    "tokens": phase.tokens,
+                    "operators": sum(times for times, statement in _times(phase.first) if statement.operator),
+                    "first_macs": macs[0],
+                    "last_macs": macs[-1],
+                    "macs": sum(macs),
+                }
+            )
+        return told
 
     @cached_property
     def parameters(self) -> int:
@@ -101,8 +117,11 @@ class Generation:
         return sha256(json.dumps(text_of(content)).encode()).hexdigest()
 
     @cached_property
-    def _growths(self) -> dict[str, "_Growth"]:
-        built = [(p, [build(self.document.at(p, step)) for step in range(min(2, p.count))]) for p in self.document.phases]
+    def _growths(self) -> dict[str, _Growth]:
+        built = [
+            (p, [build(self.document.at(p, step)) for step in range(min(2, p.count))])
+            for p in self.document.phases
+        ]
         return {phase.name: _Growth.of(traces[0], traces[-1]) for phase, traces in built}
 
     @cached_property
@@ -129,7 +148,7 @@ class _Growth:
     tensors: tuple[str, ...]
 
     @classmethod
-    def of(cls, first: Trace, second: Trace) -> "_Growth":
+    def of(cls, first: Trace, second: Trace) -> _Growth:
         pairs = enumerate(zip(first.operators, second.operators, strict=True))
         tensors = (name for name, tensor in first.tensors.items() if tensor != second.tensors[name])
         return cls(first, second, tuple(i for i, (one, two) in pairs if one != two), tuple(tensors))
@@ -155,7 +174,13 @@ def check(document: Document) -> Generation:
     """
     generation = Generation(document)
     for phase in document.phases:
-        grown = {name for _, s in _changing(phase) for tensor in s.tensors if tensor.role is Role.WEIGHT for name in [tensor.name]}
+        grown = {
+            name
+            for _, s in _changing(phase)
+            for tensor in s.tensors
+            if tensor.role is Role.WEIGHT
+            for name in [tensor.name]
+        }
         if grown:
             raise TraceError("a weight cannot grow", line=phase.line, place=sorted(grown)[0])
         for place in {*range(min(phase.count, DEGREE)), phase.count - 1}:

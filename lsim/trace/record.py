@@ -118,7 +118,11 @@ class Record:
         """The size `a+b*t`, or `a+t`, at the step that is read."""
         found = _AFFINE.fullmatch(text)
         if found is None or found[3] != steps.index:
-            self._must_be(key, f"a whole number, or one that grows, such as \"513+{steps.index}\" or \"4096+8*{steps.index}\"", text)
+            self._must_be(
+                key,
+                f'a whole number, or one that grows, such as "513+{steps.index}" or "4096+8*{steps.index}"',
+                text,
+            )
         start, growth = int(found[1]), int(found[2] or 1)
         if start < 1 or growth < 1 or start + growth * steps.last > MAX_SIZE:
             self._must_be(key, f"from 1 to {MAX_SIZE} in all of its {steps.last + 1} steps, and grow", text)

@@ -141,7 +141,10 @@ def test_is_a_wrong_header_refused(header, problem):
         ("[]", "each line is a JSON object with fields"),
         ("{}", "each line is a JSON object with fields"),
         ('{"end": "i", "end": "j"}', "'end' is given twice"),
-        (HEADER, "no line begins with 'lsim_trace'; allowed: source, convention, tensor, op, repeat, steps, end"),
+        (
+            HEADER,
+            "no line begins with 'lsim_trace'; allowed: source, convention, tensor, op, repeat, steps, end",
+        ),
         ('{"tensr": "x"}', "no line begins with 'tensr'; did you mean 'tensor'?; allowed: source, "),
         ('{"source": 3}', "source: 'source' must be a string, not 3"),
     ],

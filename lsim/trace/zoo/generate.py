@@ -72,10 +72,17 @@ def generate(name: str, family: Family, prompt: int, new: int, batch: int) -> Do
         last = family.forward(name, Step(1, prompt + new - 2, batch))
         phases.append(Phase("decode", new - 1, batch, decode[0].items, decode[1].items if new > 2 else ()))
         if phases[1].items(new - 2) != last.items:
-            raise TraceError("the sizes of its decode steps are not affine in the context", place=family.title)
+            raise TraceError(
+                "the sizes of its decode steps are not affine in the context", place=family.title
+            )
         conventions += last.conventions
     of = f", batch {batch}" if batch > 1 else ""
     description = f"{family.title}, {new} new tokens after a prompt of {prompt}{of}"
     return Document(
-        name, description, prefill.sources, tuple(dict.fromkeys((*_CONVENTIONS, *conventions))), (), tuple(phases)
+        name,
+        description,
+        prefill.sources,
+        tuple(dict.fromkeys((*_CONVENTIONS, *conventions))),
+        (),
+        tuple(phases),
     )

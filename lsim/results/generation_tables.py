@@ -1,0 +1,102 @@
+"""The report of a generation, and what is in one, as renderables of rich."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from lsim.results.tables import (
+    assumptions,
+    causes_of_tiles,
+    heading,
+    number,
+    pairs,
+    percent,
+    plain,
+    section,
+    tick_of,
+)
+
+if TYPE_CHECKING:
+    from lsim.results.generation import GenerationResult, StepRun
+    from lsim.trace import Generation
+
+
+def report(result: GenerationResult) -> Iterator[object]:
+    """All of a report, from the time to the assumptions."""
+    generation, arch, options = result.generation, result.arch, result.options
+    ideal = ", ".join(options["ideal"]) or "none"
+    yield heading(f"{generation.name} on {arch.name}", generation.description, arch.description)
+    yield ""
+    yield pairs(
+        [
+            ("time", f"{1e3 * result.seconds:.6g} ms = {number(result.ticks)} ticks"),
+            ("", tick_of(arch)),
+            *_speeds(result),
+            ("work", f"{number(result.macs)} MACs, {percent(result.useful_macs)} of the peak"),
+            ("policies", f"mapping {options['mapping']}, dependencies {options['deps']}, ideal: {ideal}"),
+            (
+                "simulation",
+                f"{len(result.simulated):,} of {len(result.steps):,} steps, the others take as long as one of them; "
+                f"{number(sum(step.events for step in result.simulated))} events, {result.cpu_s:.2f} CPU s",
+            ),
+        ]
+    )
+    yield from _phases(result)
+    yield from causes_of_tiles(result.tiles, result.ticks, arch.core.tiles)
+    yield from assumptions(arch)
+
+
+def _speeds(result: GenerationResult) -> Iterator[tuple[str, str]]:
+    yield "tokens/s", f"{result.tokens_per_second:,.6g}: {result.tokens:,} new tokens over the time"
+    yield "first token", f"{1e3 * result.time_to_first_token:.6g} ms: the prefill"
+    if result.time_per_output_token is not None:
+        yield (
+            "next tokens",
+            f"{1e3 * result.time_per_output_token:.6g} ms each, mean of the steps after the first",
+        )
+
+
+def _phases(result: GenerationResult) -> Iterator[object]:
+    rows = [
+        _phase(name, list(steps), result.ticks)
+        for name, steps in groupby(result.steps, key=lambda s: s.phase)
+    ]
+    columns = ("phase", "steps", "ticks, first", "ticks, last", "ticks, all", "share")
+    note = "A step begins when the one before has ended; each step's ticks are in --json."
+    yield from section("Steps", plain(columns, rows, right=range(1, len(columns))), note)
+
+
+def _phase(name: str, steps: Sequence[StepRun], total: int) -> tuple[str, ...]:
+    ticks = sum(step.ticks for step in steps)
+    sizes = (len(steps), steps[0].ticks, steps[-1].ticks, ticks)
+    return (name, *(number(size) for size in sizes), percent(ticks / total))
+
+
+def content(generation: Generation) -> Iterator[object]:
+    """What `lsim trace show` says of a generation."""
+    yield heading(generation.name, generation.description)
+    yield (
+        f"{generation.total_macs:,} MACs in {generation.operators:,} operators of {len(generation.steps):,} steps, "
+        f"{generation.parameters:,} parameters"
+    )
+    columns = (
+        "phase",
+        "steps",
+        "tokens a step",
+        "operators a step",
+        "MACs, first",
+        "MACs, last",
+        "MACs, all",
+    )
+    rows = [
+        (phase["phase"], *(f"{value:,}" for key, value in phase.items() if key != "phase"))
+        for phase in generation.phases()
+    ]
+    yield from section("Phases", plain(columns, rows, right=range(1, len(columns))))
+    document = generation.document
+    for title, lines in (("Conventions", document.conventions), ("Sources", document.sources)):
+        if lines:
+            yield ""
+            yield heading(title, *(f"- {line}" for line in lines))
