@@ -10,6 +10,7 @@ from lsim.trace.ir import Kind, Operator, Role, Tensor
 from lsim.trace.record import Record, Steps, read_record
 
 VERSION = 1
+MAX_STEPS = 1_000_000
 
 
 def parse(text: str) -> Document:
@@ -99,6 +100,8 @@ class _Reader:
         if self.items:
             record.refuse("a trace has steps throughout or nowhere: lines before this are in none")
         count, self.index, name = record.size("steps"), self._index(record), record.text("phase")
+        if count + sum(phase.count for phase in self.phases) > MAX_STEPS:
+            record.refuse(f"a generation has at most {MAX_STEPS:,} steps")
         if any(phase.name == name for phase in self.phases):
             record.refuse(f"the phase {name!r} is already defined")
         self.phase = Phase(name, count, record.size("tokens", 1), (), (), record.line)

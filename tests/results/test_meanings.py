@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """What every command prints as JSON, by command."""
     folder = str(tmp_path_factory.mktemp("runs") / "run")
+    generation = str(tmp_path_factory.mktemp("traces") / "generation.jsonl")
+    call("trace", "make", "gpt2", "--phase", "generate", "--prompt", "4", "--new", "3", "-o", generation)
     run = ["run", "deit-tiny", "--arch", "lt-b-4bit", "--out", folder]
     bank = ["run", "deit-tiny", "--arch", "mrr-bank-4bit", "--out", f"{folder} of a bank"]
     look = {
@@ -39,7 +41,9 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
         "run": run,
         "run of a bank": bank,
         **{name: ["inspect", folder, *options] for name, options in look.items()},
+        "run of a generation": ["run", generation, "--arch", "lt-b-4bit"],
         "trace show": ["trace", "show", "deit-tiny"],
+        "trace show of a generation": ["trace", "show", generation],
         "trace list": ["trace", "list"],
         "estimate": ["estimate", "deit-tiny", "--arch", "lt-b-4bit", "--correct", "all"],
         "estimate of a bank": ["estimate", "deit-tiny", "--arch", "mrr-bank-4bit"],
@@ -57,7 +61,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
 
 def of(command: str) -> str:
     """The command as the registry names it: the same on another machine."""
-    return command.removesuffix(" of a bank")
+    return command.partition(" of a ")[0]
 
 
 def call(*arguments: str) -> object:

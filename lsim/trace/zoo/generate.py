@@ -32,11 +32,14 @@ class Family:
     most: int = 0
 
 
-def _llama(model: llama.Llama) -> Family:
+def llama_family(model: llama.Llama) -> Family:
+    """A model of Llama's family."""
     return Family(model.title, lambda name, step: llama.forward(name, model, step))
 
 
-def _gpt2(title: str, layers: Sizes) -> Family:
+def gpt2_family(title: str, layers: Sizes) -> Family:
+    """A model of GPT-2's family; `layers` are its sizes, of which the tokens are a step's."""
+
     def forward(name: str, step: Step) -> Document:
         sizes = evolve(layers, tokens=step.tokens, batch=step.batch, cached=step.cached)
         return gpt2.gpt2(name, title, sizes)
@@ -45,9 +48,9 @@ def _gpt2(title: str, layers: Sizes) -> Family:
 
 
 FAMILIES: Mapping[str, Callable[[], Family]] = {
-    "gpt2": partial(_gpt2, "GPT-2 small", gpt2.SMALL),
-    "llama-2-7b": partial(_llama, llama.LLAMA_2_7B),
-    "llama-3-70b": partial(_llama, llama.LLAMA_3_70B),
+    "gpt2": partial(gpt2_family, "GPT-2 small", gpt2.SMALL),
+    "llama-2-7b": partial(llama_family, llama.LLAMA_2_7B),
+    "llama-3-70b": partial(llama_family, llama.LLAMA_3_70B),
 }
 
 
@@ -56,7 +59,7 @@ def generation(model: str, prompt: int, new: int, batch: int = 1) -> Document:
     if model not in FAMILIES:
         raise TraceError(f"no model that generates is named {model!r}", known=FAMILIES, given=model)
     family = FAMILIES[model]()
-    if family.most and prompt + new > family.most:
+    if family.most and prompt + new - 1 > family.most:
         problem = f"{family.title} has positions for {family.most} tokens, and {prompt} + {new} are asked for"
         raise TraceError(problem, place=model)
     name = f"{model}-generate-{prompt}-{new}" + (f"-batch-{batch}" if batch > 1 else "")

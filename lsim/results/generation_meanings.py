@@ -1,0 +1,29 @@
+"""What the numbers of a generation mean, of its run and of what is in it."""
+
+from __future__ import annotations
+
+from lsim.results.meaning import PHOTONIC, Meaning, in_ticks
+
+_STEPS = "run of each step"
+
+OF_GENERATIONS = (
+    Meaning("generation.tokens", "new tokens of all sequences, the first of each included", "tokens", "", "Σ generation.steps.tokens", "", ("trace show: tokens",)),
+    Meaning("generation.tokens_per_second", "new tokens of all sequences over the length of the run", "tokens/s", PHOTONIC, "generation.tokens / seconds"),
+    Meaning("generation.time_to_first_token", "time to the end of the first step, which reads the prompt and gives the first new token of each sequence", "s", PHOTONIC, "generation.steps.ticks of step 0 / core.clock"),
+    Meaning("generation.time_per_output_token", "mean time between the new tokens of a sequence; null where there is one only", "s", PHOTONIC, "(ticks − generation.steps.ticks of step 0) / (steps − 1) / core.clock"),
+    Meaning("generation.simulated_steps", "steps that were simulated; each other must take the ticks of the last of these before it", "steps"),
+    in_ticks("generation.causes.*", "ticks of all tiles by root cause, over all steps; those of a cause are as in tiles.*", "Σ over steps of Σ tiles.*", _STEPS),
+    Meaning("generation.steps.tokens.*", "new tokens that a step gives, one a sequence", "tokens"),
+    Meaning("generation.steps.macs.*", "multiply-accumulates of a step", "MACs"),
+    in_ticks("generation.steps.start.*", "tick at which a step begins: when the one before has ended", "Σ generation.steps.ticks before it"),
+    in_ticks("generation.steps.ticks.*", "length of a step: time per output token, of a decode step", "ticks of its trace run alone", _STEPS),
+    Meaning("generation.steps.as_step.*", "number of the step that was simulated for it, from 0: its own, or one that takes the same ticks", "1, from 0"),
+    Meaning("generation.steps", "steps of a generation", "steps", also=("trace show: steps",)),
+    Meaning("phases.*.steps", "steps of a phase", "steps", also=("trace show: phases.*.steps",)),
+    Meaning("phases.*.tokens", "new tokens that each step of the phase gives, one a sequence", "tokens", also=("trace show: phases.*.tokens",)),
+    Meaning("phases.*.operators", "operators of each step of the phase", "operators", also=("trace show: phases.*.operators",)),
+    *(
+        Meaning(f"phases.*.{name}", f"multiply-accumulates of {said}", "MACs", also=(f"trace show: phases.*.{name}",))
+        for name, said in (("first_macs", "the first step of a phase"), ("last_macs", "the last step of a phase"), ("macs", "all steps of a phase"))
+    ),
+)  # fmt: skip

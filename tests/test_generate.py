@@ -1,0 +1,186 @@
+"""Is a generation the sum of its steps, each replayed alone?"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from generations import COARSE, generation
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from reference import run as run_reference
+from small import machine
+from strategies import Machine, coarse_machines
+
+import lsim
+from lsim.cli import cli
+from lsim.errors import InputError
+from lsim.results.generation import GenerationResult
+from lsim.trace.generation import check
+from lsim.trace.zoo import generate as zoo
+
+
+@settings(
+    deadline=None,
+    max_examples=15,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+@given(
+    coarse_machines(),
+    st.sampled_from(["llama", "grouped", "gpt2"]),
+    st.integers(1, 20),
+    st.integers(1, 9),
+    st.sampled_from(["barrier", "chunked"]),
+)
+def test_is_every_step_the_run_of_its_trace_alone(
+    machine: Machine, family: str, prompt: int, new: int, deps: str
+) -> None:
+    steps = generation(family, prompt, new)
+    try:
+        result = lsim.simulate_generation(steps, machine.arch, deps=deps)
+    except InputError:
+        assume(False)
+    same_as_alone(result, fold=True, deps=deps)
+
+
+@pytest.mark.parametrize("fold", [True, False])
+def test_do_folding_and_steps_left_out_change_nothing(fold: bool) -> None:
+    arch = machine(**COARSE)
+    result = lsim.simulate_generation(generation("grouped", 12, 10), arch, fold=fold)
+    assert len(result.simulated) == 10 if not fold else 2 < len(result.simulated) < 10
+    same_as_alone(result, fold=not fold)
+
+
+def same_as_alone(result: GenerationResult, **options: object) -> None:
+    """Whether steps are as their traces are, and follow each other."""
+    start = 0
+    for number, step in enumerate(result.steps):
+        alone = lsim.simulate(result.generation.trace(number), result.arch, **options)  # type: ignore[arg-type]
+        tiles: dict[str, int] = {}
+        for causes in alone.tiles().values():
+            for cause, ticks in causes.items():
+                tiles[cause] = tiles.get(cause, 0) + ticks
+        assert (step.start, step.ticks, step.macs) == (start, alone.ticks, alone.macs)
+        assert {cause: ticks for cause, ticks in step.tiles.items() if ticks} == {
+            c: t for c, t in tiles.items() if t
+        }
+        start += alone.ticks
+    assert result.ticks == start
+    assert sum(result.tiles.values()) == result.ticks * result.arch.core.tiles
+
+
+def test_is_a_generation_the_sum_of_the_steps_of_the_reference() -> None:
+    steps = generation("llama", 5, 5)
+    arch = machine(**COARSE)
+    result = lsim.simulate_generation(steps, arch)
+    ends = [run_reference(steps.trace(number), arch).ticks for number in range(5)]
+    assert [step.ticks for step in result.steps] == ends
+
+
+def test_what_are_the_three_numbers_of_a_generation() -> None:
+    steps, arch = generation("llama", 5, 4, batch=3), machine(**COARSE)  # a tick is 1 ns
+    result = lsim.simulate_generation(steps, arch)
+    ticks = [lsim.simulate(steps.trace(number), arch).ticks for number in range(4)]
+    assert result.tokens == 3 * 4
+    assert result.time_to_first_token == pytest.approx(ticks[0] * 1e-9)
+    assert result.time_per_output_token == pytest.approx(sum(ticks[1:]) / 3 * 1e-9)
+    assert result.tokens_per_second == pytest.approx(12 / (sum(ticks) * 1e-9))
+    assert lsim.simulate_generation(generation("llama", 5, 1), arch).time_per_output_token is None
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("traces") / "g.jsonl"
+    call("trace", "make", "gpt2", "--phase", "generate", "--prompt", "4", "--new", "3", "-o", str(path))
+    return str(path)
+
+
+def call(*arguments: str, code: int = 0) -> str:
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def test_does_the_command_say_what_python_says(file: str) -> None:
+    told = json.loads(call("run", file, "--arch", "lt-b-4bit", "--json"))
+    loaded = lsim.load_workload(file)
+    assert isinstance(loaded, lsim.Generation)
+    result = lsim.simulate_generation(loaded, lsim.load_arch("lt-b-4bit"))
+    assert {**told, "cpu_s": 0} == {**json.loads(json.dumps(result.to_dict())), "cpu_s": 0}
+    assert told["generation"]["steps"]["ticks"] == [step.ticks for step in result.steps]
+    report = call("run", file, "--arch", "lt-b-4bit")
+    for said in ("tokens/s", "first token", "next tokens", f"{result.ticks:,}"):
+        assert said in report
+
+
+def test_is_a_step_alone_a_run_with_its_timeline(file: str, tmp_path: Path) -> None:
+    told = json.loads(call("run", file, "--arch", "lt-b-4bit", "--json"))
+    call("run", file, "--arch", "lt-b-4bit", "--only", "2", "--out", str(tmp_path / "step"))
+    assert lsim.load_result(tmp_path / "step").ticks == told["generation"]["steps"]["ticks"][2]
+    call("trace", "step", file, "2", "-o", str(tmp_path / "step.jsonl"))
+    assert lsim.load_trace(tmp_path / "step.jsonl").macs == told["generation"]["steps"]["macs"][2]
+
+
+def test_is_what_is_stored_the_same_bytes_each_time(file: str, tmp_path: Path) -> None:
+    for name in "ab":
+        call("run", file, "--arch", "lt-b-4bit", "--quiet", "--out", str(tmp_path / name))
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert names == ["arch.yaml", "manifest.json", "result.json", "trace.jsonl"]
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+REFUSED = {
+    "is one trace and has no steps": ["run", "deit-tiny", "--arch", "lt-b-4bit", "--only", "1"],
+    "its steps are 0 to 2": ["run", "FILE", "--arch", "lt-b-4bit", "--only", "3"],
+    "one trace is asked for": ["estimate", "FILE", "--arch", "lt-b-4bit"],
+    "is one trace": ["trace", "step", "deit-tiny", "0", "-o", "x"],
+    "--prompt: is missing": ["trace", "make", "gpt2", "--phase", "generate", "--new", "3"],
+    "--new: is missing": ["trace", "make", "gpt2", "--phase", "generate", "--prompt", "3"],
+    "takes the name of one model": ["trace", "make", "--phase", "generate", "--prompt", "3", "--new", "3"],
+    "did you mean 'gpt2'": ["trace", "make", "gpt", "--phase", "generate", "--prompt", "3", "--new", "3"],
+    "add --phase generate": ["trace", "make", "deit-tiny", "--new", "3"],
+    "`lsim trace step` writes": ["trace", "show", "FILE", "--graph", "x.svg"],
+}
+
+
+@pytest.mark.parametrize("said", REFUSED)
+def test_is_a_wrong_wish_refused_in_a_line(said: str, file: str) -> None:
+    output = call(*(file if word == "FILE" else word for word in REFUSED[said]), code=2)
+    assert said in output
+    assert len(output.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_is_the_generation_of_512_tokens_by_7b_replayed_in_a_minute(tmp_path: Path) -> None:
+    path = tmp_path / "g.jsonl"
+    call(
+        "trace",
+        "make",
+        "llama-2-7b",
+        "--phase",
+        "generate",
+        "--prompt",
+        "512",
+        "--new",
+        "512",
+        "-o",
+        str(path),
+    )
+    assert path.stat().st_size < 1_000_000
+    begin = time.process_time()
+    loaded = lsim.load_workload(path)
+    assert isinstance(loaded, lsim.Generation)
+    result = lsim.simulate_generation(loaded, lsim.load_arch("lt-b-4bit"))
+    assert time.process_time() - begin < 60
+    assert len(result.steps) == 512
+    for number in (1, 200, 511):
+        assert result.steps[number].ticks == lsim.simulate(loaded.trace(number), result.arch).ticks
+
+
+def test_are_the_steps_of_one_generation_those_of_its_model() -> None:
+    made = check(zoo.generation("gpt2", 4, 3))
+    assert [step.name for step in made.steps] == ["prefill.0", "decode.0", "decode.1"]
