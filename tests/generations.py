@@ -5,7 +5,7 @@ from __future__ import annotations
 from lsim.trace import Generation
 from lsim.trace.generation import check
 from lsim.trace.zoo.encoder import Sizes
-from lsim.trace.zoo.generate import Family, gpt2_family, llama_family, generate
+from lsim.trace.zoo.generate import Family, generate, gpt2_family, llama_family
 from lsim.trace.zoo.llama import Llama
 
 LLAMA = Llama("Small Llama", 3, 24, 4, 4, 20, 40, "arXiv: none")

@@ -19,7 +19,7 @@ from lsim.plan.transfers import pieces
 from lsim.units import ceil_div
 
 
-@frozen
+@frozen(cache_hash=True)
 class GemmTask:
     """One GEMM on one tile group, with what its neighbours in the trace want of it.
 

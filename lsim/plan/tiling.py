@@ -23,7 +23,7 @@ class Places:
     copied: bool
 
 
-@frozen
+@frozen(cache_hash=True)
 class Tiling:
     """One GEMM cut for `tiles` tiles.
 

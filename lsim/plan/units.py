@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from attrs import frozen
 
 from lsim.trace import Kind, Operator, Trace
@@ -25,12 +27,12 @@ class Unit:
     def outputs(self) -> tuple[str, ...]:
         return self.operators[-1].outputs
 
-    @property
+    @cached_property
     def inner(self) -> frozenset[str]:
         """Tensors that pass from one operator of the chain to the next and are never stored."""
         return frozenset(t for operator in self.operators[:-1] for t in operator.outputs)
 
-    @property
+    @cached_property
     def reads(self) -> tuple[str, ...]:
         """The tensors read from outside, each once."""
         inner = self.inner

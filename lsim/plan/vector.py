@@ -18,7 +18,7 @@ from lsim.trace import Kind
 from lsim.units import ceil_div
 
 
-@frozen
+@frozen(cache_hash=True)
 class VectorTask:
     """One vector unit, with what its neighbours in the trace want of it.
 

@@ -9,6 +9,8 @@ import pytest
 import lsim.trace
 from lsim.errors import TraceError
 from lsim.trace import Role, dumps, loads
+from lsim.trace.generation import check
+from lsim.trace.parse import parse
 
 HEADER = '{"lsim_trace": 1, "name": "t"}'
 INPUT = '{"tensor": "x0", "role": "input", "shape": [6]}'
@@ -247,8 +249,9 @@ def test_is_a_wrong_repeat_refused(lines, problem):
 
 def test_is_the_page_about_the_format_true():
     page = (Path(lsim.trace.__file__).parent / "FORMAT.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```jsonl\n(.*?)```", page, flags=re.DOTALL)
+    example, growing = re.findall(r"```jsonl\n(.*?)```", page, flags=re.DOTALL)
     trace = loads(example)
     assert trace.macs == 2 * 8 * 8 * 5
     assert trace.operators[2].operands == (("layers.1.linear.weight",), ("layers.0.residual.out",))
     assert loads(dumps(trace)) == trace
+    assert [check(parse(growing)).macs(step) for step in range(16)] == [8 * (32 + t) for t in range(16)]
