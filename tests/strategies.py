@@ -318,11 +318,11 @@ def machines(draw: st.DrawFn, groups: tuple[str, ...] = ("1",)) -> Machine:
 COARSE = _settings(
     core__kind=["dptc"], core__cores=["1"], core__columns=["8", "12"], core__wavelengths=["8", "16"],
     operands__bits=["4 bit", "8 bit"],
-    global_sram__capacity=["3 KiB", "6 KiB", "12 KiB", "64 KiB"], global_sram__line=["64 B", "128 B"],
+    global_sram__capacity=["3 KiB", "6 KiB", "12 KiB", "64 KiB"], global_sram__line=["16 B", "64 B", "128 B"],
     global_sram__m1_staging=["512 B"], global_sram__m2_staging=["512 B", "1 KiB"], global_sram__out_staging=["512 B", "1 KiB"],
     global_sram__dpu_staging=["256 B", "512 B"], global_sram__psum_staging=["512 B"],
     m1_sram__slot=["128 B"], m2_sram__slot=["256 B", "1 KiB"], act_sram__slot=["256 B", "1 KiB"],
-    dpu__lanes=["64"], dpu__slot=["128 B", "256 B"], hbm__bandwidth=["64 GB/s", "200 GB/s"], hbm__transaction=["64 B", "256 B"],
+    dpu__lanes=["64"], dpu__slot=["128 B", "256 B"], hbm__bandwidth=["16 GB/s", "64 GB/s", "200 GB/s"], hbm__transaction=["64 B", "256 B"],
     controller__m1_ahead=["128 B", "1 KiB"], controller__m2_ahead=["128 B", "1 KiB"],
 )  # fmt: skip
 """Machines on which sizes that differ often come to the same ticks."""

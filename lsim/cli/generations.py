@@ -1,4 +1,4 @@
-"""`lsim trace` of generations: how they are made, what is in them, and the trace of a step."""
+"""`lsim trace` of generations: what is in them, and the trace of a step."""
 
 from __future__ import annotations
 
@@ -11,31 +11,6 @@ from lsim.errors import InputError
 
 if TYPE_CHECKING:
     from lsim.trace import Generation
-
-
-def make_generation(
-    names: tuple[str, ...], prompt: int | None, new: int | None, batch: int | None, out: Path | None
-) -> Path:
-    """Writes the file of a generation, and returns its path."""
-    from lsim.trace.files import SUFFIX
-    from lsim.trace.text import text_of
-    from lsim.trace.zoo.generate import generation
-
-    if len(names) != 1:
-        raise InputError("takes the name of one model", place="--phase generate")
-    if prompt is None or new is None:
-        raise InputError(
-            "is missing: a generation has a prompt and new tokens", place="--new" if prompt else "--prompt"
-        )
-    document = generation(names[0], prompt, new, 1 if batch is None else batch)
-    return save(out or Path(f"{document.name}{SUFFIX}"), text_of(document))
-
-
-def refuse_sizes(**sizes: object) -> None:
-    """Refuses the options that only a generation has."""
-    for name, value in sizes.items():
-        if value is not None:
-            raise InputError("says the size of a generation: add --phase generate", place=f"--{name}")
 
 
 def save(path: Path, text: str) -> Path:

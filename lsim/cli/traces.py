@@ -12,6 +12,7 @@ import click
 from lsim.cli import formats, generations
 from lsim.cli.archs import as_json
 from lsim.cli.extract import from_config, from_torch
+from lsim.cli.making import make
 from lsim.cli.text import print_json, print_tables
 from lsim.errors import InputError
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from lsim.trace import Generation, Operator, Trace
     from lsim.trace.layers import Stretch
 
-MOST = 2**20  # tokens or sequences: beyond any model
 WIDTHS = (4, 8, 16)  # bits an element, for sizes in bytes
 
 
@@ -99,83 +99,10 @@ def _draw(workload: Trace, path: Path) -> None:
         raise InputError(f"cannot be written: {error.strerror}", file=path) from None
 
 
-@trace.command()
-@click.argument("names", metavar="[NAME]...", nargs=-1)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("traces"),
-    show_default=True,
-    metavar="DIR",
-    help="Folder to write to; made if it is not there.",
-)
-@click.option(
-    "--phase",
-    type=click.Choice(["generate"]),
-    help="Build one file of a whole generation by the model NAME: gpt2, llama-2-7b or llama-3-70b.",
-)
-@click.option(
-    "--prompt", type=click.IntRange(1, MOST), metavar="TOKENS", help="Of a generation: tokens of the prompt."
-)
-@click.option(
-    "--new", type=click.IntRange(1, MOST), metavar="TOKENS", help="Of a generation: new tokens of a sequence."
-)
-@click.option("--batch", type=click.IntRange(1, MOST), help="Of a generation: sequences; 1 if not given.")
-@click.option(
-    "-o",
-    "file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Of a generation: the file to write.",
-)
-@as_json
-def make(
-    names: tuple[str, ...],
-    out: Path,
-    phase: str | None,
-    prompt: int | None,
-    new: int | None,
-    batch: int | None,
-    file: Path | None,
-    as_json: bool,
-) -> None:
-    """Builds trace files from published sizes: those named, or all. The same bytes each time."""
-    from lsim.trace.zoo import MODELS, make
-
-    if phase is not None:
-        path = generations.make_generation(names, prompt, new, batch, file)
-        if as_json:
-            print_json({"path": str(path)})
-        else:
-            click.echo(path)
-        return
-    generations.refuse_sizes(prompt=prompt, new=new, batch=batch, o=file)
-    texts = {name: make(name) for name in names or MODELS}  # refuses an unknown name before it writes
-    made = [_write(out, name, text) for name, text in texts.items()]
-    if as_json:
-        print_json(made)
-        return
-    for written in made:
-        click.echo(f"{written['path']}  {written['was']}")
-
-
 trace.add_command(from_config)
 trace.add_command(from_torch)
 trace.add_command(generations.step)
-
-
-def _write(folder: Path, name: str, text: str) -> dict[str, str]:
-    from lsim.trace.files import SUFFIX, write_text
-
-    path = folder / f"{name}{SUFFIX}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        was = "new" if not path.exists() else "same" if path.read_bytes() == text.encode() else "changed"
-        if was != "same":
-            write_text(path, text)
-    except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror}", file=path) from None
-    return {"name": name, "path": str(path), "was": was}
+trace.add_command(make)
 
 
 def _summary(workload: Trace) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from lsim.parts.controller import Controller
 from lsim.parts.dptc import active_tiles
 from lsim.parts.machine import Machine
 from lsim.plan.items import Block, Drain, Fill, Issue, Lanes, Piece, Retire
-from lsim.plan.schedule import Plan
+from lsim.plan.residency import Residency
 
 TAKES: Mapping[type, Mapping[str, str]] = {
     Piece: {"load": "ahead", "unit_bytes": "ring"},
@@ -54,11 +54,11 @@ class Likeness:
             Lanes: {"elements": bool, "reads": bool, "writes": bool},
         }
         self._arch = arch
-        self._spends = cache(self._spent)
+        self.spends = cache(self._spent)
 
     def same_ticks(self, done: Machine, new: Machine) -> bool:
         """Whether `new`, if it ran, would be in the same states at the same ticks as `done`, which has run."""
-        if not _same_wires(done, new) or _returns(done.plan) != _returns(new.plan):
+        if not _same_wires(done, new) or returns(done.plan.residency) != returns(new.plan.residency):
             return False
         growth: dict[int, Fraction] = {}  # channel of `done` → the largest growth of what is taken from it
         try:
@@ -76,7 +76,7 @@ class Likeness:
         )
 
     def _compare(self, done: Machine, name: str, one: Any, other: Any, growth: dict[int, Fraction]) -> None:
-        if type(one) is not type(other) or self._spends(one) != self._spends(other):
+        if type(one) is not type(other) or self.spends(one) != self.spends(other):
             raise _NotAlike
         for field, attribute in TAKES.get(type(one), {}).items():
             before, after = getattr(one, field), getattr(other, field)
@@ -106,13 +106,13 @@ def _same_wires(done: Machine, new: Machine) -> bool:
     )
 
 
-def _returns(plan: Plan) -> list[int]:
+def returns(residency: Residency) -> list[int]:
     """For each claim on the resident region, how many units must have retired before it is granted."""
-    room, retired, needed = plan.residency.region, 0, []
-    for claim in plan.residency.claims:
+    room, retired, needed = residency.region, 0, []
+    for claim in residency.claims:
         room -= claim
         while room < 0:
-            room += plan.residency.frees[retired]
+            room += residency.frees[retired]
             retired += 1
         needed.append(retired)
     return needed

@@ -80,7 +80,7 @@ class GenerationResult:
 
     @property
     def time_per_output_token(self) -> float | None:
-        """Mean seconds between the tokens of a sequence, after the first; None for a generation of one token."""
+        """Mean seconds of the steps after the first: between the tokens of a sequence that is in all. None for a single step."""
         later = len(self.steps) - 1
         return self._seconds(self.ticks - self.steps[0].end) / later if later else None
 

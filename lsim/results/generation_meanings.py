@@ -10,7 +10,7 @@ OF_GENERATIONS = (
     Meaning("generation.tokens", "new tokens of all sequences, the first of each included", "tokens", "", "Σ generation.steps.tokens", "", ("trace show: tokens",)),
     Meaning("generation.tokens_per_second", "new tokens of all sequences over the length of the run", "tokens/s", PHOTONIC, "generation.tokens / seconds"),
     Meaning("generation.time_to_first_token", "time to the end of the first step, which reads the prompt and gives the first new token of each sequence", "s", PHOTONIC, "generation.steps.ticks of step 0 / core.clock"),
-    Meaning("generation.time_per_output_token", "mean time between the new tokens of a sequence; null where there is one only", "s", PHOTONIC, "(ticks − generation.steps.ticks of step 0) / (steps − 1) / core.clock"),
+    Meaning("generation.time_per_output_token", "mean length of the steps after the first: the time between the new tokens of a sequence that is in all of them; null where there is one step only", "s", PHOTONIC, "(ticks − generation.steps.ticks of step 0) / (steps − 1) / core.clock"),
     Meaning("generation.simulated_steps", "steps that were simulated; each other must take the ticks of the last of these before it", "steps"),
     in_ticks("generation.causes.*", "ticks of all tiles by root cause, over all steps; those of a cause are as in tiles.*", "Σ over steps of Σ tiles.*", _STEPS),
     Meaning("generation.steps.tokens.*", "new tokens that a step gives, one a sequence", "tokens"),

@@ -50,7 +50,7 @@ def report(result: GenerationResult) -> Iterator[object]:
 
 def _speeds(result: GenerationResult) -> Iterator[tuple[str, str]]:
     yield "tokens/s", f"{result.tokens_per_second:,.6g}: {result.tokens:,} new tokens over the time"
-    yield "first token", f"{1e3 * result.time_to_first_token:.6g} ms: the prefill"
+    yield "first token", f"{1e3 * result.time_to_first_token:.6g} ms: the first step"
     if result.time_per_output_token is not None:
         yield (
             "next tokens",
@@ -81,17 +81,12 @@ def content(generation: Generation) -> Iterator[object]:
         f"{generation.total_macs:,} MACs in {generation.operators:,} operators of {len(generation.steps):,} steps, "
         f"{generation.parameters:,} parameters"
     )
-    columns = (
-        "phase",
-        "steps",
-        "tokens a step",
-        "operators a step",
-        "MACs, first",
-        "MACs, last",
-        "MACs, all",
-    )
+    columns = ("phase", "steps", "tokens each", "operators each", "MACs, first step", "MACs, all steps")
     rows = [
-        (phase["phase"], *(f"{value:,}" for key, value in phase.items() if key != "phase"))
+        (
+            phase["phase"],
+            *(number(phase[name]) for name in ("steps", "tokens", "operators", "first_macs", "macs")),
+        )
         for phase in generation.phases()
     ]
     yield from section("Phases", plain(columns, rows, right=range(1, len(columns))))

@@ -31,7 +31,7 @@ def load_workload(name_or_path: str | Path) -> Trace | Generation:
 def _made(name_or_path: str | Path, make: Callable[[Document], Made]) -> Made:
     path = _find(name_or_path)
     try:
-        return make(parse(_read(path)))
+        return make(parse(read_text(path)))
     except TraceError as error:
         raise error.at(file=path) from None
 
@@ -76,7 +76,8 @@ def _find(name_or_path: str | Path) -> Path:
     raise TraceError(f"no trace is named {name_or_path!r}", known=known, given=name_or_path)
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a file; raises TraceError where there is none."""
     try:
         return path.read_bytes().decode()
     except OSError as error:

@@ -76,6 +76,13 @@ class Record:
             self._must_be(key, "an object of shapes by name", value)
         return {name: self._shape(key, shape) for name, shape in value.items()}
 
+    def sizes(self, key: str, default: object = _REQUIRED) -> dict[str, int]:
+        """An object of sizes by name."""
+        value = self._take(key, default)
+        if not isinstance(value, dict):
+            self._must_be(key, "an object of whole numbers by name", value)
+        return {name: self._size(key, size) for name, size in value.items()}
+
     def pairs(self, key: str) -> dict[str, tuple[str, str]]:
         """An object of pairs of strings by name, empty if the field is missing."""
         value = self._take(key, {})

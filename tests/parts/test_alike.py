@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
+import attrs
 import pytest
 from generations import COARSE, generation
 from hypothesis import HealthCheck, assume, event, given, settings
@@ -13,7 +15,9 @@ from strategies import Machine, coarse_machines
 
 from lsim.arch import Arch
 from lsim.errors import InputError
-from lsim.parts.alike import Likeness
+from lsim.parts.alike import Likeness, returns
+from lsim.plan.items import Block, Drain, Fill, Issue, Lanes, Piece, Retire
+from lsim.plan.residency import Residency
 from lsim.results.result import Result
 from lsim.simulate import Options, checked, made, run
 from lsim.trace import Trace
@@ -39,7 +43,7 @@ def times(result: Result) -> object:
 
 @settings(
     deadline=None,
-    max_examples=120,
+    max_examples=60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 @given(
@@ -85,12 +89,53 @@ def test_is_a_run_not_alike_that_takes_other_ticks() -> None:
         assert not alike(linear(8, 8, 8), linear(rows, depth, columns), how)[0]
 
 
-def test_is_a_run_not_alike_where_somebody_waited_for_room_that_differs() -> None:
-    # a region that holds one result: whoever claims the next waits for its return
-    steps = generation("llama", 20, 4)
-    roomy, tight = (
-        options(machine(**{**COARSE, "global_sram__capacity": size})) for size in ("64 KiB", "1 KiB")
-    )
-    for how in (roomy, tight):
-        said, one, other = alike(steps.trace(1), steps.trace(2), how)
-        assert not said or times(one) == times(other)
+def residency(region: int, claims: tuple[int, ...], frees: tuple[int, ...]) -> Residency:
+    none = (False,) * len(claims)
+    return Residency(frozenset(), none, none, claims, frees, claims, region, 0, 0, 0, 0, 0)
+
+
+def test_for_how_many_returns_does_each_claim_wait() -> None:
+    # 10 B: 4 and 4 fit; the third 4 needs the first back; 8 more need 6: the second's 4 and the fourth's 4, the third gives none
+    assert returns(residency(10, (4, 4, 4, 0, 8), (4, 4, 0, 4, 8))) == [0, 0, 1, 1, 4]
+    # one byte more a claim, and room for it: the same; without the room the second has to wait
+    assert returns(residency(13, (5, 5, 5, 0, 10), (5, 5, 0, 5, 10))) == [0, 0, 1, 1, 4]
+    assert returns(residency(9, (5, 5, 5, 0, 9), (5, 5, 0, 5, 9))) == [0, 1, 2, 2, 4]
+
+
+# Of the small machine: 8 B an SRAM cycle of 2 ticks, 8 B a tick from HBM. Pairs of items: what both spend is the same, or not.
+SPENT = [
+    (Fill(9), Fill(16), True),
+    (Fill(8), Fill(9), False),
+    (Fill(8, frees=8), Fill(8, frees=7), True),
+    (Fill(8, frees=8), Fill(8), False),
+    (Piece(9, 9), Piece(16, 16), True),
+    (Piece(8, 8), Piece(9, 9), False),
+    (Piece(8, 8, load=8), Piece(8, 8), False),
+    (Drain(0, 8), Drain(0, 7), True),
+    (Drain(0, 8), Drain(0, 9), False),
+    (Drain(0, 8), Drain(1, 8), False),
+    (Drain(0, 8, room=8), Drain(0, 8), False),
+    (Drain(0, 8, copies=True), Drain(0, 8), False),
+    (Block(4, 1, 3, 2, 8), Block(4, 1, 4, 1, 7), True),
+    (Block(4, 1, 2, 2, 8), Block(4, 1, 3, 2, 8), False),  # the second tile has rows, too
+    (Block(4, 1, 4, 2, 8), Block(5, 1, 4, 2, 8), False),
+    (Lanes(8, 2, 8, 8), Lanes(7, 2, 7, 7), True),
+    (Lanes(8, 2, 8, 8), Lanes(8, 3, 8, 8), False),
+    (Lanes(8, 2, 8, 8), Lanes(8, 2, 8, 0), False),
+    (Issue((), 8, (), 0), Issue((), 9, (), 0), True),
+    (Issue((), 8, (), 0), Issue((), 0, (), 0), False),
+    (Retire((), 8), Retire((), 0), False),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "same"), SPENT, ids=str)
+def test_do_items_spend_the_same(one: Any, other: Any, same: bool) -> None:
+    likeness = Likeness(machine())
+    assert (likeness.spends(one) == likeness.spends(other)) is same
+
+
+def test_has_every_kind_of_item_a_view() -> None:
+    from lsim.plan import items
+
+    kinds = {kind for kind in vars(items).values() if isinstance(kind, type) and attrs.has(kind)}
+    assert kinds == {type(one) for one, _, _ in SPENT}

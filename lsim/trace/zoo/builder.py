@@ -100,6 +100,23 @@ class Builder:
         outputs = {part: (features, tokens) for part, features in parts.items()}
         self.gemm(name, operands, (1, rows, depth, tokens), outputs, kv=kv)
 
+    def linear_by(
+        self,
+        name: str,
+        x: Operand,
+        weight: tuple[int, int],
+        parts: Mapping[str, int],
+        *,
+        kv: bool = False,
+        bias: bool | None = None,
+    ) -> None:
+        """A linear layer whose tokens are split among `parts`: so many each."""
+        rows, depth = weight
+        operands = [self.tensor(f"{name}.weight", Role.WEIGHT, rows, depth), x, *self._bias(name, rows, bias)]
+        outputs = {part: (rows, tokens) for part, tokens in parts.items()}
+        cached = tuple(parts) if kv else ()
+        self.gemm(name, operands, (1, rows, depth, sum(parts.values())), outputs, kv=cached)
+
     def tied(
         self, name: str, x: Operand, table: str, weight: tuple[int, int], tokens: int, *, bias: bool = False
     ) -> None:
@@ -198,9 +215,14 @@ class Builder:
         made = (_names(one), _names(other))
         self._write(Operator(name, Kind.MULTIPLY, made, tuple(parts), 1, shape[0], 0, shape[1]), parts, ())
 
-    def rotary(self, name: str, x: Operand, shape: tuple[int, int], *, kv: bool = False) -> str:
-        """Rotary position embedding; `kv` sends the result to the KV cache."""
-        return self._vector(Kind.ROTARY, name, [x], (1, *shape), shape, kv=kv)
+    def rotary_by(
+        self, name: str, x: Operand, features: int, parts: Mapping[str, int], *, kv: bool = False
+    ) -> None:
+        """Rotary position embedding of tokens that are split among `parts`; `kv` sends the results to the KV cache."""
+        sizes = 1, features, 0, sum(parts.values())
+        operator = Operator(name, Kind.ROTARY, (_names(x),), tuple(parts), *sizes)
+        outputs = {part: (features, tokens) for part, tokens in parts.items()}
+        self._write(operator, outputs, tuple(parts) if kv else ())
 
     def _bias(self, name: str, features: int, bias: bool | None = None) -> list[str]:
         wanted = self.biases if bias is None else bias

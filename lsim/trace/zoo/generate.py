@@ -6,7 +6,7 @@ more. So the first new token is that of P tokens, and the last is given at conte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from attrs import evolve, frozen
@@ -17,10 +17,10 @@ from lsim.trace.zoo import gpt2, llama
 from lsim.trace.zoo.encoder import Sizes
 from lsim.trace.zoo.step import Step
 
-_CONVENTIONS = (
-    "The prefill gives the first new token, each decode step one more of each sequence.",
-    "A step begins when the one before has ended: its token is read. To choose the token takes no time.",
+STEPS = (
+    "A step begins when the one before has ended: its tokens are read. To choose a token takes no time.",
 )
+_CONVENTIONS = ("The prefill gives the first new token, each decode step one more of each sequence.", *STEPS)
 
 
 @frozen
@@ -52,6 +52,12 @@ FAMILIES: Mapping[str, Callable[[], Family]] = {
     "llama-2-7b": partial(llama_family, llama.LLAMA_2_7B),
     "llama-3-70b": partial(llama_family, llama.LLAMA_3_70B),
 }
+
+MIXED: Mapping[str, Callable[[str, Sequence[Step]], Document]] = {
+    "llama-2-7b": lambda name, steps: llama.mixed(name, llama.LLAMA_2_7B, steps),
+    "llama-3-70b": lambda name, steps: llama.mixed(name, llama.LLAMA_3_70B, steps),
+}
+"""Models that can read sequences of several lengths at once."""
 
 
 def generation(model: str, prompt: int, new: int, batch: int = 1) -> Document:

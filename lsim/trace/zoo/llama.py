@@ -5,6 +5,8 @@ config.json of meta-llama/Llama-2-7b-hf. Llama 3 70B: Grattafiori et al., "The L
 arXiv:2407.21783, table 3; the config.json of meta-llama/Meta-Llama-3-70B.
 """
 
+from collections.abc import Sequence
+
 from attrs import frozen
 
 from lsim.trace.document import Document
@@ -88,6 +90,9 @@ _DECODE = (
     "One new token, counted in the context: the cache holds one token less.",
     "The new token sees every key: nothing is masked, so nothing is marked causal.",
 )
+_MIXED = (
+    "Sequences of one length have their attention together, others apart; all linear layers are of all tokens.",
+)
 _GROUPED = ("Queries that share a key-value head are stacked along the rows: K and V are counted once.",)
 _WINDOWED = "Attention sees the last {} tokens; the cache holds no more than that, the new token included."
 _TIED = ("The head's weight is the table of words.",)
@@ -95,38 +100,47 @@ _TIED = ("The head's weight is the table of words.",)
 
 def prefill(name: str, model: Llama, tokens: int) -> Document:
     """The whole prompt at once, from an empty cache."""
-    return _llama(name, model, Step(tokens), f"prefill of {tokens} tokens", _PREFILL)
+    return _llama(name, model, [Step(tokens)], f"prefill of {tokens} tokens", _PREFILL)
 
 
 def decode(name: str, model: Llama, context: int) -> Document:
     """One token, which sees `context` tokens, itself included."""
     what = f"decode of one token at context {context}"
-    return _llama(name, model, Step(1, context - 1), what, _DECODE)
+    return _llama(name, model, [Step(1, context - 1)], what, _DECODE)
 
 
 def forward(name: str, m: Llama, step: Step) -> Document:
     """A prefill or a decode step of any batch."""
-    return _llama(name, m, step, step.words, _PREFILL if step.is_prefill else _DECODE)
+    return mixed(name, m, [step])
 
 
-def _llama(name: str, m: Llama, step: Step, what: str, conventions: tuple[str, ...]) -> Document:
+def mixed(name: str, m: Llama, steps: Sequence[Step]) -> Document:
+    """Sequences of several lengths at once: linear layers see the tokens of all, and each of `steps` has its attention."""
+    what = " and ".join(step.words for step in steps)
+    said = [_PREFILL if step.is_prefill else _DECODE for step in steps]
+    conventions = dict.fromkeys(line for lines in said for line in lines)
+    return _llama(name, m, steps, what, (*conventions, *(_MIXED if len(steps) > 1 else ())))
+
+
+def _llama(name: str, m: Llama, steps: Sequence[Step], what: str, conventions: tuple[str, ...]) -> Document:
     conventions = (*conventions, *_CONVENTIONS, *_policies(m))
     b = Builder(name, f"{m.title}, {what}", (m.source,), conventions, biases=False, norms="rmsnorm")
-    stream = (m.width, step.columns)
-    ids = b.tensor("token_ids", Role.INPUT, step.columns)
+    columns = sum(step.columns for step in steps)
+    stream = (m.width, columns)
+    ids = b.tensor("token_ids", Role.INPUT, columns)
     word = b.tensor("embed.word", Role.WEIGHT, m.vocabulary, m.width)
     last = f"{_P}.mlp.residual.out"
     with b.repeat(m.layers, x=(b.embedding("embed", [ids, word], stream), last)):
-        x = _attention(b, "x", m, step)
+        x = _attention(b, "x", m, steps)
         if m.experts:
-            experts(b, f"{_P}.mlp", x, m.experts, (m.width, m.hidden, step.columns), m.act)
+            experts(b, f"{_P}.mlp", x, m.experts, (m.width, m.hidden, columns), m.act)
         else:
-            _mlp(b, x, m, step.columns)
+            _mlp(b, x, m, columns)
     x = b.norm("norm", of_last(last, m.layers), stream)
     if m.tied:
-        b.tied("head", x, word, (m.vocabulary, m.width), step.columns)
+        b.tied("head", x, word, (m.vocabulary, m.width), columns)
     else:
-        b.linear("head", x, (m.vocabulary, m.width), step.columns)
+        b.linear("head", x, (m.vocabulary, m.width), columns)
     return b.document()
 
 
@@ -137,19 +151,38 @@ def _policies(m: Llama) -> tuple[str, ...]:
     return (*grouped, *windowed, *(_TIED if m.tied else ()), *(m.experts.policies if m.experts else ()))
 
 
-def _attention(b: Builder, x: str, m: Llama, step: Step) -> str:
+def _attention(b: Builder, x: str, m: Llama, steps: Sequence[Step]) -> str:
     """Gives x + attention(norm(x))."""
-    p, n, stream = f"{_P}.attn", step.columns, (m.width, step.columns)
+    p, n = f"{_P}.attn", sum(step.columns for step in steps)
+    stream = (m.width, n)
     normed = b.norm(f"{p}.norm", x, stream)
     q = b.linear(f"{p}.q", normed, (m.q_width, m.width), n, bias=m.qkv_bias)
     k = b.linear(f"{p}.k", normed, (m.kv_width, m.width), n, bias=m.qkv_bias)
-    v = b.linear(f"{p}.v", normed, (m.kv_width, m.width), n, kv=True, bias=m.qkv_bias)
-    q = b.rotary(f"{p}.q.rotary", q, (m.q_width, n))
-    k = b.rotary(f"{p}.k.rotary", k, (m.kv_width, n), kv=True)
-    past = step.cached_in(m.window)
-    past_k, past_v = (step.cache(b, f"{p}.{name}", m.kv_width, past) for name in "kv")
-    mixed = b.attention(p, q, (*past_k, k), (*past_v, v), _sizes(m, step, past))
+    parts = [_parts(f"{p}.{name}", steps) for name in ("v", "q.rotary", "k.rotary")]
+    b.linear_by(f"{p}.v", normed, (m.kv_width, m.width), parts[0], kv=True, bias=m.qkv_bias)
+    b.rotary_by(f"{p}.q.rotary", q, m.q_width, parts[1])
+    b.rotary_by(f"{p}.k.rotary", k, m.kv_width, parts[2], kv=True)
+    out = tuple(
+        _heads(b, p, m, step, f".{at}" if len(steps) > 1 else "", names)
+        for at, (step, *names) in enumerate(zip(steps, *parts, strict=True))
+    )
+    mixed = out if len(out) > 1 else out[0]
     return b.residual(f"{p}.residual", x, b.linear(f"{p}.o", mixed, (m.width, m.q_width), n), stream)
+
+
+def _parts(name: str, steps: Sequence[Step]) -> dict[str, int]:
+    """What the tokens of each step are called, and how many they are."""
+    if len(steps) == 1:
+        return {f"{name}.out": steps[0].columns}
+    return {f"{name}.{at}": step.columns for at, step in enumerate(steps)}
+
+
+def _heads(b: Builder, p: str, m: Llama, step: Step, at: str, names: Sequence[str]) -> str:
+    """The attention of a step among several, `at`; `names` are its V, Q and K."""
+    v, q, k = names
+    past = step.cached_in(m.window)
+    past_k, past_v = (step.cache(b, f"{p}.{name}{at}", m.kv_width, past) for name in "kv")
+    return b.attention(f"{p}{at}", q, (*past_k, k), (*past_v, v), _sizes(m, step, past))
 
 
 def _sizes(m: Llama, step: Step, past: int) -> Attention:
