@@ -148,7 +148,7 @@ class Loop(NamedTuple):
 WORTH_FOLDING = 16
 """Items of a whole loop from which folding it is tried: to look for a period costs about as much as a few items."""
 
-LONG = 1000
+LONG = 300
 """Items of an iteration from which its parts are phases of their own."""
 
 
