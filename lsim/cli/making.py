@@ -16,7 +16,7 @@ from lsim.errors import InputError
 if TYPE_CHECKING:
     from lsim.trace.document import Document
 
-MOST = 2**20  # tokens or sequences: beyond any model
+MOST = 1_000_000  # tokens or sequences: as many steps as a generation may have
 
 
 @click.command(short_help="Build trace files from published sizes.")

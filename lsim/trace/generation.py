@@ -108,7 +108,15 @@ class Generation:
     @cached_property
     def parameters(self) -> int:
         """Elements of the weights, those that several phases read counted once."""
-        return sum(self._weights.values())
+        return sum({name: n for weights in self.weights.values() for name, n in weights.items()}.values())
+
+    @cached_property
+    def weights(self) -> dict[str, dict[str, int]]:
+        """Of each phase, the elements of its weights by name."""
+        return {
+            phase: {t.name: t.elements for t in growth.first.tensors.values() if t.role is Role.WEIGHT}
+            for phase, growth in self._growths.items()
+        }
 
     @cached_property
     def sha256(self) -> str:
@@ -124,18 +132,16 @@ class Generation:
         ]
         return {phase.name: _Growth.of(traces[0], traces[-1]) for phase, traces in built}
 
-    @cached_property
-    def _weights(self) -> dict[str, int]:
-        weights: dict[str, int] = {}
-        for phase in self.document.phases:
-            trace = build(self.document.at(phase, 0))
-            for tensor in trace.tensors.values():
-                if tensor.role is not Role.WEIGHT:
-                    continue
-                if weights.setdefault(tensor.name, tensor.elements) != tensor.elements:
-                    problem = f"has {tensor.elements} elements in phase {phase.name!r} and {weights[tensor.name]} before"
-                    raise TraceError(problem, line=phase.line, place=tensor.name)
-        return weights
+
+def _check_weights(generation: Generation) -> None:
+    """That weights of one name have one size."""
+    known: dict[str, int] = {}
+    for phase, weights in generation.weights.items():
+        line = next(one.line for one in generation.document.phases if one.name == phase)
+        for name, elements in weights.items():
+            if known.setdefault(name, elements) != elements:
+                problem = f"has {elements} elements in phase {phase!r} and {known[name]} before"
+                raise TraceError(problem, line=line, place=name)
 
 
 @frozen
@@ -174,18 +180,13 @@ def check(document: Document) -> Generation:
     """
     generation = Generation(document)
     for phase in document.phases:
-        grown = {
-            name
-            for _, s in _changing(phase)
-            for tensor in s.tensors
-            if tensor.role is Role.WEIGHT
-            for name in [tensor.name]
-        }
-        if grown:
-            raise TraceError("a weight cannot grow", line=phase.line, place=sorted(grown)[0])
+        tensors = (tensor for _, statement in _changing(phase) for tensor in statement.tensors)
+        for tensor in tensors:
+            if tensor.role is Role.WEIGHT:
+                raise TraceError("a weight cannot grow", line=phase.line, place=tensor.name)
         for place in {*range(min(phase.count, DEGREE)), phase.count - 1}:
             build(document.at(phase, place))
-    assert generation.parameters >= 0  # weights agree
+    _check_weights(generation)
     return generation
 
 

@@ -106,6 +106,7 @@ REFUSED: list[tuple[list[object], str]] = [
     ([{"steps": 1, "requests": {"a": 0}}], "'requests' must be a whole number from 1"),
     ([{"steps": 1, "requests": ["a"]}], "'requests' must be an object of whole numbers by name"),
     ([{"step": 1}], "s.jsonl:2: no line begins with 'step'; did you mean 'steps'"),
+    ([line(1, a=3), line(10**6, a=1)], "s.jsonl: has 1,000,001 steps; a generation has at most 1,000,000"),
     ([], "s.jsonl: a schedule has a header line"),
 ]
 

@@ -21,6 +21,7 @@ from attrs import define, field
 from lsim.errors import TraceError
 from lsim.trace.document import Document, Phase
 from lsim.trace.files import read_text
+from lsim.trace.parse import MAX_STEPS
 from lsim.trace.record import Record, read_record
 from lsim.trace.zoo.generate import MIXED, STEPS
 from lsim.trace.zoo.step import Step
@@ -32,27 +33,31 @@ def scheduled(model: str, path: Path) -> Document:
     """The document of a generation by a model that can mix sequences of several lengths, as a schedule file says."""
     if model not in MIXED:
         raise TraceError(f"no model that mixes requests is named {model!r}", known=MIXED, given=model)
-    family = MIXED[model]
     try:
-        lines = _records(read_text(path))
-        header, rows = lines[0], lines[1:]
-        name = _header(header)
-        reader = _Reader()
-        phases, conventions = [], dict[str, None]()
-        sources: tuple[str, ...] = ()
-        for row in rows:
-            count, steps = reader.row(row)
-            first = family(name, steps(0))
-            second = family(name, steps(1)).items if count > 1 else ()
-            phases.append(Phase(f"line-{row.line}", count, reader.tokens, first.items, second))
-            conventions.update(dict.fromkeys(first.conventions))
-            sources = first.sources
+        header, *rows = _records(read_text(path))
+        return _document(model, _header(header), rows)
     except TraceError as error:
         raise error.at(file=path) from None
+
+
+def _document(model: str, name: str, rows: Sequence[Record]) -> Document:
+    reader, phases, conventions = _Reader(), list[Phase](), dict[str, None]()
+    sources: tuple[str, ...] = ()
+    for row in rows:
+        count, steps = reader.row(row)
+        first = MIXED[model](name, steps(0))
+        second = MIXED[model](name, steps(1)).items if count > 1 else ()
+        phases.append(Phase(f"line-{row.line}", count, reader.tokens, first.items, second))
+        conventions.update(dict.fromkeys(first.conventions))
+        sources = first.sources
     total = sum(phase.count for phase in phases)
+    if total > MAX_STEPS:
+        raise TraceError(f"has {total:,} steps; a generation has at most {MAX_STEPS:,}")
     description = f"{model}, {len(reader.read)} requests in {total} steps of continuous batches"
-    said = (*STEPS, "A request reads its prompt in one step, then one token a step.", *conventions)
-    return Document(f"{model}-{name}", description, sources, tuple(dict.fromkeys(said)), (), tuple(phases))
+    said = dict.fromkeys(
+        (*STEPS, "A request reads its prompt in one step, then one token a step.", *conventions)
+    )
+    return Document(f"{model}-{name}", description, sources, tuple(said), (), tuple(phases))
 
 
 def _records(text: str) -> list[Record]:
