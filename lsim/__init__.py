@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from lsim.errors import InputError as InputError
     from lsim.errors import LawBroken as LawBroken
     from lsim.extract.api import trace_module as trace_module
+    from lsim.generate import simulate_generation as simulate_generation
     from lsim.ledger.audit import audit as audit
     from lsim.ledger.diff import diff as diff
     from lsim.ledger.ledger import Ledger as Ledger
     from lsim.ledger.validate import validate as validate
-    from lsim.generate import simulate_generation as simulate_generation
     from lsim.models import Estimate as Estimate
     from lsim.models import load_model as load_model
     from lsim.models import predict as predict

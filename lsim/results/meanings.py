@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from lsim.errors import InputError
 from lsim.kernel.labels import Cause
 from lsim.results.energy.meanings import OF_ENERGY
-from lsim.results.ledger_meanings import of_ledgers
 from lsim.results.generation_meanings import OF_GENERATIONS
+from lsim.results.ledger_meanings import of_ledgers
 from lsim.results.meaning import PHOTONIC, Meaning, in_ticks
 from lsim.results.model_meanings import OF_MODELS
 
@@ -154,7 +154,17 @@ def _bytes() -> Iterator[Meaning]:
 
 MEANINGS: Mapping[str, Meaning] = {
     meaning.name: meaning
-    for meaning in (*_RUN, *_causes(), *_bytes(), *OF_ENERGY, *_INSPECT, *_TRACE, *OF_MODELS, *of_ledgers, *OF_GENERATIONS)
+    for meaning in (
+        *_RUN,
+        *_causes(),
+        *_bytes(),
+        *OF_ENERGY,
+        *_INSPECT,
+        *_TRACE,
+        *OF_MODELS,
+        *of_ledgers(CAUSES),
+        *OF_GENERATIONS,
+    )
 }
 
 

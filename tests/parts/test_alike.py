@@ -139,3 +139,13 @@ def test_has_every_kind_of_item_a_view() -> None:
 
     kinds = {kind for kind in vars(items).values() if isinstance(kind, type) and attrs.has(kind)}
     assert kinds == {type(one) for one, _, _ in SPENT}
+
+
+@pytest.mark.parametrize("check", ["_same_wires", "returns", "_has_room"])
+def test_is_nothing_alike_that_fails_one_of_the_checks(check: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step is like itself; each of the checks alone can say that it is not."""
+    how, trace = options(machine(**COARSE)), generation("llama", 12, 12).trace(1)
+    assert alike(trace, trace, how)[0]
+    fails = (lambda *_: object()) if check == "returns" else (lambda *_: False)
+    monkeypatch.setattr(f"lsim.parts.alike.{check}", fails)
+    assert not alike(trace, trace, how)[0]
