@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -155,7 +154,7 @@ def test_is_a_wrong_wish_refused_in_a_line(said: str, file: str) -> None:
 
 
 @pytest.mark.slow
-def test_is_the_generation_of_512_tokens_by_7b_replayed_in_a_minute(tmp_path: Path) -> None:
+def test_is_most_of_a_generation_of_512_tokens_by_7b_not_simulated(tmp_path: Path) -> None:
     path = tmp_path / "g.jsonl"
     call(
         "trace",
@@ -171,12 +170,11 @@ def test_is_the_generation_of_512_tokens_by_7b_replayed_in_a_minute(tmp_path: Pa
         str(path),
     )
     assert path.stat().st_size < 1_000_000
-    begin = time.process_time()
     loaded = lsim.load_workload(path)
     assert isinstance(loaded, lsim.Generation)
     result = lsim.simulate_generation(loaded, lsim.load_arch("lt-b-4bit"))
-    assert time.process_time() - begin < 60
     assert len(result.steps) == 512
+    assert len(result.simulated) < 256
     for number in (1, 200, 511):
         assert result.steps[number].ticks == lsim.simulate(loaded.trace(number), result.arch).ticks
 
