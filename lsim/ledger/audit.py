@@ -63,7 +63,7 @@ class Audit:
 
     def to_dict(self) -> dict[str, Any]:
         """What `lsim audit --json` prints."""
-        runs = [{key: value for key, value in one.to_dict().items() if key in _TOLD} for one in self.ledgers]
+        runs = [{key: value for key, value in one.of_time().items() if key in _TOLD} for one in self.ledgers]
         return {"runs": runs, "faults": [one.to_dict() for one in self.findings], "source": SOURCE}
 
 

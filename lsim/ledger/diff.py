@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from attrs import field, frozen
@@ -11,6 +12,7 @@ from attrs import field, frozen
 from lsim.arch import Arch
 from lsim.ledger.accounts import Account
 from lsim.ledger.attribution import Attribution, attribute
+from lsim.ledger.energy_diff import EnergyDifference, energy_difference
 from lsim.models.base import json_number
 from lsim.results.ledger_rows import summed
 from lsim.results.result import Result
@@ -74,6 +76,11 @@ class Difference:
         """The difference by row over all operators."""
         return summed(operator.rows for operator in self.operators)
 
+    @cached_property
+    def energy(self) -> EnergyDifference:
+        """The difference in energy by component, in pJ whatever the unit of time."""
+        return energy_difference(self.a, self.b)
+
     def to_dict(self) -> dict[str, Any]:
         """What `lsim diff --json` prints; numbers are ints, or "p/q" where they are not whole."""
         times = zip(SIDES, (self.a, self.b), self.times, strict=True)
@@ -83,6 +90,7 @@ class Difference:
             "difference": json_number(self.difference),
             "rows": {name: json_number(value) for name, value in self.rows.items()},
             "operators": [operator.to_dict() for operator in self.operators],
+            "energy": self.energy.to_dict(),
             "inputs": {name: dict(zip(SIDES, values, strict=True)) for name, values in self.inputs.items()},
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from attrs import field, frozen
@@ -11,6 +12,7 @@ from attrs import field, frozen
 from lsim.errors import InputError, LawBroken
 from lsim.ledger.accounts import Account
 from lsim.ledger.attribution import Attribution, Entry, attribute
+from lsim.ledger.energy import EnergyLedger, energy_ledger
 from lsim.models.base import Estimate, Prediction, json_number
 from lsim.results.ledger_rows import ARITHMETIC, COMPUTE, MAPPING, MODEL, OVERLAP, SERIAL, WORK, summed
 from lsim.results.result import Result
@@ -67,8 +69,17 @@ class Ledger:
         """The rows of all lines, summed; those that are 0 left out."""
         return summed(line.rows for line in self.lines)
 
+    @cached_property
+    def energy(self) -> EnergyLedger | None:
+        """The same of energy; None where the model says nothing of it. Raises LawBroken if a pJ were left over."""
+        return energy_ledger(self.prediction, self.result)
+
     def to_dict(self) -> dict[str, Any]:
         """What `lsim validate --json` prints; numbers are ints, or "p/q" where they are not whole."""
+        return {**self.of_time(), "energy": None if self.energy is None else self.energy.to_dict()}
+
+    def of_time(self) -> dict[str, Any]:
+        """The same without energy."""
         said, result = self.prediction, self.result
         return {
             "model": json_number(self.model),

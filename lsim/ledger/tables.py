@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from lsim.kernel.labels import Cause
 from lsim.ledger.ledger import Ledger, Line
+from lsim.ledger.tables_of_energy import energy_report
 from lsim.results.grouping import layerless
 from lsim.results.ledger_rows import ALL, cause_of, summed
 from lsim.results.meanings import CAUSES
@@ -20,6 +21,7 @@ def ledger_report(found: Ledger) -> Iterator[object]:
     """All of a report, from the two times to the operators."""
     yield from _headline(found)
     yield from _steps(found)
+    yield from energy_report(found.energy, found.prediction.model)
     yield from _operators(found)
     if found.prediction.notes:
         yield from section("Notes on the model", pairs(("·", note) for note in found.prediction.notes))

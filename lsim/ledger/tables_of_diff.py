@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from lsim.ledger.diff import Aligned, Difference
 from lsim.ledger.tables import OPERATORS, by_group, mostly, signed, ticks
+from lsim.ledger.tables_of_energy import energy_difference_report
 from lsim.results.grouping import layerless
 from lsim.results.ledger_rows import summed
 from lsim.results.tables import heading, pairs, plain, section
@@ -28,6 +29,7 @@ def difference_report(found: Difference, a: str, b: str) -> Iterator[object]:
     else:
         yield from section("What differs of the inputs", pairs([("nothing", "")]))
     yield from _rows(found)
+    yield from energy_difference_report(found.energy)
     yield from _operators(found)
 
 

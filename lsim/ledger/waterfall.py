@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -70,15 +71,22 @@ def drawn(ledger: Ledger, form: str) -> bytes:
 
 
 def bars(ledger: Ledger) -> list[Bar]:
-    """From the model to the simulation; rows too small to be seen are one bar."""
-    longest = max(ledger.model, Fraction(ledger.simulation))
-    rows = {name: value for name, value in ledger.rows.items() if abs(value) >= LEAST * longest}
-    rest = ledger.simulation - ledger.model - sum(rows.values())
-    found, at = [Bar(ledger.prediction.model, Fraction(0), ledger.model, is_total=True)], ledger.model
-    for name, value in [*rows.items(), *([(REST, rest)] if rest else [])]:
+    """From the model to the simulation."""
+    ends = (ledger.prediction.model, ledger.model), ("simulation", Fraction(ledger.simulation))
+    return steps(*ends, ledger.rows)
+
+
+def steps(first: tuple[str, Fraction], last: tuple[str, Fraction], rows: Mapping[str, Fraction]) -> list[Bar]:
+    """From one total to another, each with its name; rows too small to be seen are one bar."""
+    (_, at), (_, end) = first, last
+    longest = max(at, end)
+    large = {name: value for name, value in rows.items() if abs(value) >= LEAST * longest}
+    rest = end - at - sum(large.values())
+    found = [Bar(first[0], Fraction(0), at, is_total=True)]
+    for name, value in [*large.items(), *([(REST, rest)] if rest else [])]:
         found.append(Bar(name, at, value))
         at += value
-    return [*found, Bar("simulation", Fraction(0), Fraction(ledger.simulation), is_total=True)]
+    return [*found, Bar(last[0], Fraction(0), end, is_total=True)]
 
 
 def _figure(ledger: Ledger) -> Figure:

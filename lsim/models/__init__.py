@@ -4,7 +4,7 @@ A model says how many ticks an operator takes: `base` has what it is, `load` fin
 `roofline` and `bound` are those that come with lsim.
 """
 
-from lsim.models.base import Estimate, Model, Prediction, TraceModel, predict
+from lsim.models.base import Charges, Estimate, Model, Prediction, TraceModel, predict
 from lsim.models.load import load_model
 
-__all__ = ["Estimate", "Model", "Prediction", "TraceModel", "load_model", "predict"]
+__all__ = ["Charges", "Estimate", "Model", "Prediction", "TraceModel", "load_model", "predict"]

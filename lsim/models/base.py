@@ -60,12 +60,25 @@ class Estimate:
             raise InputError(f"compute is {self.compute} of {self.ticks} ticks")
 
 
+@frozen
+class Charges:
+    """What a model charges for one event of the simulation, in pJ by counter of the log, then by component of the simulation.
+
+    `events`: where it is not the simulation's own price. `steady`: what of power that is drawn all the time the model charges with
+    an event, as a laser's with a shot.
+    """
+
+    events: Mapping[str, Mapping[str, Fraction]] = field(factory=dict)
+    steady: Mapping[str, Mapping[str, Fraction]] = field(factory=dict)
+
+
 class Model(Protocol):
     """A model of an accelerator: `estimate` is all it needs.
 
     It may also have a `name` (else it goes by that of its class), `righted`, the same model without the faults of its own arithmetic, and
       `terms(arch)`   what it adds for the whole trace, by name, each as `estimate` would say it,
-      `notes(arch)`   what must be known to read its numbers, in sentences.
+      `notes(arch)`   what must be known to read its numbers, in sentences,
+      `charges(arch)` what it charges for an event, as Charges: a ledger then tells how many there are from what each costs.
     """
 
     def estimate(self, operator: Operator, arch: Arch) -> Estimate | Exact:
@@ -86,7 +99,7 @@ class Prediction:
     """What a model says of a trace: an Estimate for each operator, in trace order, and the terms of the whole.
 
     `options`: how the model was chosen. `faults`: what is known to be wrong with it and could be corrected, by name. `righted`: what it
-    says without the faults of its own arithmetic; None where it knows of none.
+    says without the faults of its own arithmetic; None where it knows of none. `charges`: for events; None where it does not tell.
     """
 
     model: str
@@ -98,6 +111,7 @@ class Prediction:
     options: Mapping[str, Any] = field(factory=dict)
     faults: Mapping[str, str] = field(factory=dict)
     righted: Prediction | None = None
+    charges: Charges | None = None
 
     @property
     def estimates(self) -> list[Estimate]:
@@ -164,7 +178,8 @@ def predict(model: Model | TraceModel, trace: Trace, arch: Arch) -> Prediction:
     faults = dict(getattr(model, "faults", {}))
     right = getattr(model, "righted", None)
     righted = None if right is None else predict(right, trace, arch)
-    return Prediction(name, trace, arch, told, checked, tuple(notes), options, faults, righted)
+    charges = bound.charges(arch) if hasattr(bound, "charges") else None
+    return Prediction(name, trace, arch, told, checked, tuple(notes), options, faults, righted, charges)
 
 
 def json_number(value: Fraction) -> int | str:

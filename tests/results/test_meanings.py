@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from lsim.ledger.audit import audit
 from lsim.results.ledger_rows import ALL
 from lsim.results.meanings import CAUSES, MEANINGS, as_markdown, explain, meaning_of
 
+EXACT = re.compile(r"-?\d+/\d+")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -51,10 +53,10 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
         "arch show": ["arch", "show", "lt-b-4bit"],
         "arch list": ["arch", "list"],
         "explain": ["explain"],
-        "validate": ["validate", "deit-tiny", "--arch", "lt-b-4bit"],
+        "validate": ["validate", "deit-tiny", "--arch", "lt-b-4bit", "--correct", "leakage"],
     }
     told = {name: call(*arguments) for name, arguments in commands.items()}
-    call("run", "deit-tiny", "--arch", "lt-b-4bit", "--deps", "chunked", "--out", f"{folder}.other")
+    call("run", "deit-tiny", "--arch", "lt-b-8bit", "--deps", "chunked", "--out", f"{folder}.other")
     audited = audit(["deit-tiny"], ["lt-b-4bit"]).to_dict()
     return {**told, "diff": call("diff", folder, f"{folder}.other"), "audit": audited}
 
@@ -78,7 +80,9 @@ def numbers(told: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...
     elif isinstance(told, list):
         for i, value in enumerate(told):
             yield from numbers(value, (*path, str(i)))
-    elif isinstance(told, int | float) and not isinstance(told, bool):
+    elif (isinstance(told, int | float) and not isinstance(told, bool)) or (
+        isinstance(told, str) and EXACT.fullmatch(told)
+    ):
         yield path
 
 

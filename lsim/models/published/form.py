@@ -15,7 +15,8 @@ from typing import ClassVar
 
 from lsim.arch import Arch
 from lsim.errors import InputError
-from lsim.models.base import Estimate
+from lsim.models.base import Charges, Estimate
+from lsim.models.published.charges import charges
 from lsim.models.published.events import global_sram_bits_a_second
 from lsim.models.published.others import notes_on_others, others
 from lsim.models.published.workload import Gemm, Layer, attention_layers, gemm_of
@@ -30,8 +31,11 @@ OF_ALL: Mapping[str, str] = {
     "sram-access": "the global SRAM serves its banks once an SRAM cycle, not 2³⁰ times in 0.604 s",
 }
 
-ARITHMETIC = frozenset({"others-layers", "others-bits", "others-seconds", "sram-access", "qkv-once"})
-"""Faults by which the form does not say what it means to: a wrong unit, a sum over one layer of many, a layer counted twice."""
+ARITHMETIC = frozenset(
+    {"others-layers", "others-bits", "others-seconds", "sram-access", "qkv-once", "attention-sram-energy"}
+)
+"""Faults by which the form does not say what it means to: a wrong unit, a sum over one layer of many, a layer or a price that
+counts twice."""
 
 FORMS: dict[str, type[ClosedForm]] = {}
 
@@ -162,6 +166,10 @@ class BoundForm:
         corrected = self.form.corrected
         layers = self.layers if "others-layers" in corrected else self.layers[:1]
         return others(layers, arch, corrected, self.form.global_bandwidth(arch))
+
+    def charges(self, arch: Arch) -> Charges:
+        """What the form charges for an event of the simulation."""
+        return charges(arch, self.form.corrected)
 
     def notes(self, arch: Arch) -> list[str]:
         """What `others` stands for in this trace, and what the form has to say."""

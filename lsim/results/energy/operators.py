@@ -15,6 +15,7 @@ from lsim.results.positions import counted_before, reached
 from lsim.results.statistics import Statistics
 
 # A channel of HBM has no program: what it serves for an operator is counted where that lands or is read to be stored.
+SHOTS = "core_shots"  # priced by none, but by models that charge light for a shot
 _AT_HBM = {"landed": "hbm.out", "stored": "hbm.in"}
 
 
@@ -22,13 +23,16 @@ class OperatorEnergy(NamedTuple):
     """Energy of operators that run as one program: one, or a fused chain.
 
     `dynamic`: of their events, by component, in pJ; `events`: their sum. `static`: of all static power, from the retirement of what stands before
-    them in the trace to their own: so every tick belongs to one operator, the oldest that is not complete.
+    them in the trace to their own: so every tick belongs to one operator, the oldest that is not complete. `ticks`: those.
+    `counts`: events by counter.
     """
 
     names: tuple[str, ...]
     dynamic: Mapping[str, Fraction]
     events: Fraction
     static: Fraction
+    ticks: int
+    counts: Mapping[str, int]
 
     @property
     def total(self) -> Fraction:
@@ -42,11 +46,12 @@ class OperatorEnergy(NamedTuple):
 def operator_energies(statistics: Statistics, plan: Plan, prices: Prices) -> tuple[OperatorEnergy, ...]:
     """In the order of the trace. While the row passes of two GEMMs take turns, the first of them is charged."""
     log, units = statistics.log, plan.units
-    counters = [*prices.of, *_AT_HBM]
+    counters = [*prices.of, *_AT_HBM, SHOTS]
     names = [_AT_HBM.get(counter, counter) for counter in counters]
     rows = [tuple(row) for row in _counts(statistics, plan, _table(log, counters)).tolist()]
     # Layers are equal: each kind of operator is priced once.
     dynamic = {row: prices.priced(zip(names, row, strict=True)) for row in dict.fromkeys(rows)}
+    counts = {row: _summed(names, row) for row in dynamic}
     events = {row: sum(energies.values(), NONE) for row, energies in dynamic.items()}
     retired = reached(log, log.parts.index("retire"), np.arange(1, len(units) + 1))
     ticks = np.diff(retired, prepend=0).tolist()
@@ -56,9 +61,19 @@ def operator_energies(statistics: Statistics, plan: Plan, prices: Prices) -> tup
             dynamic[row],
             events[row],
             prices.static_pj * n,
+            n,
+            counts[row],
         )
         for unit, row, n in zip(units, rows, ticks, strict=True)
     )
+
+
+def _summed(names: list[str], row: tuple[int, ...]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name, quantity in zip(names, row, strict=True):
+        if quantity:
+            counts[name] = counts.get(name, 0) + quantity
+    return counts
 
 
 def _table(log: FoldedLog, counters: list[str]) -> Ints:

@@ -30,7 +30,7 @@ _SAID = {
 
 
 @frozen
-class _Millijoules:
+class Millijoules:
     """Energies of one run as text: all with the decimals that make the whole four digits."""
 
     whole: Fraction
@@ -38,6 +38,10 @@ class _Millijoules:
     def text(self, picojoules: Fraction) -> str:
         exponent = floor(log10(self.whole / 10**9)) if self.whole else 0
         return f"{float(picojoules / 10**9):,.{max(0, _DIGITS - 1 - exponent)}f}"
+
+    def signed(self, picojoules: Fraction) -> str:
+        """With its sign."""
+        return ("−" if picojoules < 0 else "+") + self.text(abs(picojoules))
 
     def share(self, picojoules: Fraction) -> str:
         return percent(float(picojoules / self.whole)) if self.whole else ""
@@ -49,7 +53,7 @@ class _Millijoules:
 
 def energy_by_component(result: Result, causes: int = CAUSES_SHOWN) -> Iterator[object]:
     """For the report of a run: components, and what was dark by cause."""
-    energy, mj = result.energy(), _Millijoules(result.energy().total_pj)
+    energy, mj = result.energy(), Millijoules(result.energy().total_pj)
     macs = f", {float(mj.whole / result.macs):.4g} pJ a MAC" if result.macs else ""
     ranked = sorted(energy.components.items(), key=lambda row: -row[1].total)
     rows = [mj.row(name, share) for name, share in [*ranked, ("all", energy.all)]]
@@ -63,7 +67,7 @@ def energy_by_component(result: Result, causes: int = CAUSES_SHOWN) -> Iterator[
 
 def energy_in_full(result: Result) -> Iterator[object]:
     """The same with all causes, operators and tiles, and what is not counted."""
-    energy, mj = result.energy(), _Millijoules(result.energy().total_pj)
+    energy, mj = result.energy(), Millijoules(result.energy().total_pj)
     yield from energy_by_component(result, len(_SAID))
     yield from _operators(energy, mj)
     tiles = [mj.row(name, tile) for name, tile in energy.tiles.items()]
@@ -73,7 +77,7 @@ def energy_in_full(result: Result) -> Iterator[object]:
     yield from section("Not counted", pairs(NOT_COUNTED.items()))
 
 
-def _operators(energy: Energy, mj: _Millijoules) -> Iterator[object]:
+def _operators(energy: Energy, mj: Millijoules) -> Iterator[object]:
     groups: dict[str, list[OperatorEnergy]] = {}
     for one in energy.operators:
         groups.setdefault(" + ".join(map(layerless, one.names)), []).append(one)
@@ -94,7 +98,7 @@ def _operators(energy: Energy, mj: _Millijoules) -> Iterator[object]:
     yield from _more(len(rows) - len(shown), "operators")
 
 
-def _dark(energy: Energy, mj: _Millijoules, most: int) -> Iterator[object]:
+def _dark(energy: Energy, mj: Millijoules, most: int) -> Iterator[object]:
     ranked = sorted(energy.all.dark.items(), key=lambda row: -row[1])
     rows = [(cause, mj.text(pj), mj.share(pj), _SAID[cause]) for cause, pj in ranked[:most]]
     if rows:
