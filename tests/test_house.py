@@ -26,7 +26,7 @@ BELOW = {
     "parts": {"errors", "units", "trace", "arch", "kernel", "plan"},
     "models": {"errors", "units", "trace", "arch", "kernel", "plan", "parts"},
     "results": {"errors", "units", "trace", "arch", "kernel", "plan", "parts", "models", "lsim"},
-    "report": {"errors", "units", "trace", "arch", "kernel", "plan", "results", "lsim"},
+    "report": {"errors", "units", "trace", "arch", "kernel", "plan", "results", "models", "ledger", "lsim"},
     "simulate": {"errors", "units", "trace", "arch", "kernel", "plan", "parts", "models", "results"},
     "ledger": _MACHINE | {"models", "results", "simulate"},
     "generate": {"errors", "trace", "arch", "parts", "results", "simulate"},

@@ -9,10 +9,8 @@ from rich.padding import Padding
 
 from lsim.ledger.energy import EnergyLedger
 from lsim.ledger.energy_diff import EnergyDifference
-from lsim.results.energy.ledger_rows import DARK, DYNAMIC, KINDS, USEFUL, kind_of
-from lsim.results.energy.meanings import DARK as SAID
-from lsim.results.energy.tables import Millijoules
-from lsim.results.meanings import CAUSES
+from lsim.results.energy.ledger_rows import DARK, DYNAMIC, KINDS, USEFUL, by_kind, dark_causes, kind_of
+from lsim.results.energy.tables import SAID, Millijoules
 from lsim.results.tables import pairs, plain, section
 
 CAUSES_SHOWN = 6
@@ -63,36 +61,13 @@ def energy_difference_report(found: EnergyDifference) -> Iterator[object]:
     yield from _dark(found.rows, mj, "static power while no MAC is done, and")
 
 
-def by_kind(rows: Mapping[str, Fraction]) -> dict[str, Fraction]:
-    """Sums of rows over their kinds."""
-    sums: dict[str, Fraction] = {}
-    for name, value in rows.items():
-        sums[kind_of(name)] = sums.get(kind_of(name), Fraction(0)) + value
-    return sums
-
-
-def dark_causes(rows: Mapping[str, Fraction]) -> list[tuple[str, Fraction]]:
-    """What is dark over all components by cause, the largest first, in size."""
-    sums: dict[str, Fraction] = {}
-    for name, value in rows.items():
-        if kind_of(name) == DARK:
-            cause = name.split(".", 2)[2]
-            sums[cause] = sums.get(cause, Fraction(0)) + value
-    return sorted(sums.items(), key=lambda row: -abs(row[1]))
-
-
-def said_of(cause: str) -> str:
-    """What happens while static power is dark."""
-    return SAID[cause].definition if cause in SAID else {str(c): said for c, said in CAUSES.items()}[cause]
-
-
 def _cells(kinds: Mapping[str, Fraction], shown: Sequence[str], mj: Millijoules) -> list[str]:
     return [mj.signed(kinds[kind]) if kinds.get(kind) else "" for kind in shown]
 
 
 def _dark(of: Mapping[str, Fraction], mj: Millijoules, title: str) -> Iterator[object]:
     causes = dark_causes(of)
-    rows = [(cause, mj.signed(pj), said_of(cause)) for cause, pj in causes[:CAUSES_SHOWN]]
+    rows = [(cause, mj.signed(pj), SAID[cause]) for cause, pj in causes[:CAUSES_SHOWN]]
     if rows:
         yield ""
         columns = ("dark, by cause", "mJ", title)

@@ -26,11 +26,11 @@ STYLE: Any = {"svg.hashsalt": "lsim", "svg.fonttype": "path", "font.family": "De
 
 @frozen
 class Bar:
-    """A bar from `begin` over `ticks`, which may be less than 0; a total begins at 0."""
+    """A bar from `begin` over `value`, which may be less than 0; a total begins at 0."""
 
     name: str
     begin: Fraction
-    ticks: Fraction
+    value: Fraction
     is_total: bool = False
 
 
@@ -97,17 +97,17 @@ def _figure(ledger: Ledger) -> Figure:
     axes = figure.subplots()
     factor, unit = _unit(ledger.simulation)
     for line, bar in enumerate(all_bars):
-        colour = TOTAL if bar.is_total else MORE if bar.ticks > 0 else LESS
-        begin, width = float(bar.begin) / factor, float(bar.ticks) / factor
+        colour = TOTAL if bar.is_total else MORE if bar.value > 0 else LESS
+        begin, width = float(bar.begin) / factor, float(bar.value) / factor
         axes.barh(line, width, left=begin, color=colour, height=0.7)
         axes.annotate(_number(bar, factor), (max(begin, begin + width), line), (4, 0), textcoords="offset points", va="center", color=colour)  # fmt: skip
     for line, bar in enumerate(all_bars[:-1]):
-        end = float(bar.begin + bar.ticks) / factor
+        end = float(bar.begin + bar.value) / factor
         axes.plot([end, end], [line - 0.35, line + 1.35], color="#999999", linewidth=0.6, zorder=0)
     axes.set_yticks(range(len(all_bars)), [bar.name for bar in all_bars])
     axes.invert_yaxis()
     axes.set_xlim(
-        0, 1.12 * max(float(max(bar.begin, bar.begin + bar.ticks)) for bar in all_bars) / factor or 1
+        0, 1.12 * max(float(max(bar.begin, bar.begin + bar.value)) for bar in all_bars) / factor or 1
     )
     axes.set_xlabel(f"{unit}ticks of {clock / 1e9:g} GHz")
     axes.spines[["top", "right"]].set_visible(False)
@@ -127,6 +127,6 @@ def _unit(ticks: int) -> tuple[int, str]:
 
 
 def _number(bar: Bar, factor: int) -> str:
-    value = float(bar.ticks) / factor
+    value = float(bar.value) / factor
     digits = 0 if factor == 1 or abs(value) >= 100 else 1
     return f"{value:{'' if bar.is_total else '+'},.{digits}f}".replace("-", "−")

@@ -98,10 +98,10 @@ def _dark(of: Energy) -> list[Figure | Table]:
     figure = stack("energy-dark", "Dark energy of each tile, by cause", note, list(of.tiles), bars, axis="mJ")
     rows: list[list[Cell]] = [
         [
-            Term(cause, _said(cause), cause),
+            Term(cause, said_of(cause), cause),
             mj(pj, f"energy.dark.{cause}"),
             share(float(pj / of.total_pj)),
-            _said(cause),
+            said_of(cause),
         ]
         for cause, pj in dark
     ]
@@ -111,7 +111,7 @@ def _dark(of: Energy) -> list[Figure | Table]:
     return [figure, Table(columns, rows, "Dark energy by cause", total=True)]
 
 
-def _said(cause: str) -> str:
+def said_of(cause: str) -> str:
     return DARK[cause].definition if cause in DARK else {str(c): said for c, said in CAUSES.items()}[cause]
 
 

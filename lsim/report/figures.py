@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from lsim.ledger.waterfall import Bar
 from lsim.report.blocks import Figure, Number, Table, Term, count, share
 from lsim.report.definitions import meaning
-from lsim.results.palette import ENERGY_INKS, INKS
+from lsim.results.palette import ENERGY_INKS, INKS, STEPS
 
 ALL_INKS = {**ENERGY_INKS, **INKS}
 BAR = 26  # pixels of a row of bars
@@ -65,6 +66,30 @@ def stack(
         "showlegend": False,
     }
     return Figure(id, title, note, traces, layout, AROUND + BAR * len(names), used(rows))
+
+
+def waterfall(id: str, title: str, note: str, bars: Sequence[Bar], axis: str, scale: float = 1) -> Figure:
+    """From one total to another, the first on top; `scale`: of the unit of the axis in that of the bars."""
+    form = "," if scale == 1 else ",.4~g"
+    trace = {
+        "type": "waterfall",
+        "orientation": "h",
+        "measure": ["absolute" if bar.is_total else "relative" for bar in bars],
+        "y": [bar.name for bar in bars],
+        "x": [float(bar.value) / scale for bar in bars],
+        "totals": {"marker": {"color": STEPS["total"]}},
+        "increasing": {"marker": {"color": STEPS["more"]}},
+        "decreasing": {"marker": {"color": STEPS["less"]}},
+        "connector": {"line": {"width": 1, "color": STEPS["total"]}},
+        "hovertemplate": f"%{{y}}<br>%{{delta:{form}}} {axis}, %{{final:{form}}} so far<extra></extra>",
+    }
+    layout = {
+        "bargap": 0.25,
+        "yaxis": {"autorange": "reversed", "type": "category", "automargin": True},
+        "xaxis": {"title": {"text": axis}, "rangemode": "tozero"},
+        "showlegend": False,
+    }
+    return Figure(id, title, note, [trace], layout, AROUND + BAR * len(bars))
 
 
 def stack_table(

@@ -11,6 +11,7 @@ from lsim.report.compare import differences, operators_aligned, side_by_side, ti
 from lsim.report.energy import energies, energy
 from lsim.report.explorer import explorer
 from lsim.report.headline import headline
+from lsim.report.ledger import ledger, rows_apart
 from lsim.report.occupancy import occupancy
 from lsim.report.roofline import roofline
 
@@ -18,6 +19,7 @@ OF_ONE: tuple[SectionOf, ...] = (
     headline,
     where,
     energy,
+    ledger,
     explorer,
     occupancy,
     roofline,
@@ -30,6 +32,7 @@ OF_SEVERAL: tuple[Callable[[Sequence[Run]], Section | None], ...] = (
     differences,
     tiles_aligned,
     operators_aligned,
+    rows_apart,
     energies,
 )
 

@@ -69,5 +69,8 @@ ENERGY_INKS: Mapping[str, Ink] = {
 }
 """Of energy: what it is, and what is dark while shots are fired; other causes are drawn as those of time."""
 
+STEPS: Mapping[str, str] = {"total": "#8f8f8f", "more": "#d55e00", "less": "#0072b2"}
+"""Of a waterfall: its ends, and what a row adds or takes."""
+
 SHADES = ("#4477aa", "#ccbb44", "#66ccee", "#aa3377", "#228833", "#ee6677")
 """Of runs and of components, not of causes: Tol's bright palette for colour-blind readers."""

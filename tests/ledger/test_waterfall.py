@@ -23,13 +23,13 @@ from lsim.models.roofline import Roofline
 def test_does_each_bar_begin_where_the_one_before_ends(result: Result) -> None:
     found = ledger(predict(Roofline(), result.trace, result.arch), result)
     first, *rows, last = bars(found)
-    assert (first.ticks, last.ticks) == (found.model, result.ticks)
-    at = first.ticks
+    assert (first.value, last.value) == (found.model, result.ticks)
+    at = first.value
     for bar in rows:
         assert bar.begin == at
-        at += bar.ticks
-    assert at == last.ticks
-    assert all(abs(bar.ticks) >= LEAST * max(found.model, result.ticks) for bar in rows if bar.name != REST)
+        at += bar.value
+    assert at == last.value
+    assert all(abs(bar.value) >= LEAST * max(found.model, result.ticks) for bar in rows if bar.name != REST)
 
 
 @pytest.mark.parametrize("form", ["svg", "png"])

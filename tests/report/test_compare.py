@@ -72,12 +72,13 @@ def test_differ_equal_runs_in_nothing(deit: Result) -> None:
 
 
 def test_is_one_run_a_page_and_two_a_comparison(deit: Result, wide: Result) -> None:
-    assert len(sections(runs(deit, wide)[:1])) == 8
+    assert len(sections(runs(deit, wide)[:1])) == 9
     assert [s.id for s in sections(runs(deit, wide))] == [
         "side-by-side",
         "differences",
         "tiles",
         "operators",
+        "rows",
         "energies",
     ]
 

@@ -112,7 +112,7 @@ def test_is_every_anchor_and_id_there_once(page: Page) -> None:
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
     links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
-    assert len(links) == 8
+    assert len(links) == 9
     assert {link[1:] for link in links} <= set(ids)
     figures = {attributes["data-figure"] for _, attributes in page.elements if "data-figure" in attributes}
     assert figures == set(page.script("figures"))

@@ -84,6 +84,24 @@ def tidy(lines: Iterable[Mapping[str, Fraction]]) -> dict[str, Fraction]:
     return {name: sums[name] for name in names if sums[name]}
 
 
+def by_kind(rows: Mapping[str, Fraction]) -> dict[str, Fraction]:
+    """Sums of rows over their kinds."""
+    sums: dict[str, Fraction] = {}
+    for name, value in rows.items():
+        sums[kind_of(name)] = sums.get(kind_of(name), Fraction(0)) + value
+    return sums
+
+
+def dark_causes(rows: Mapping[str, Fraction]) -> list[tuple[str, Fraction]]:
+    """What is dark over all components by cause, the largest first, in size."""
+    sums: dict[str, Fraction] = {}
+    for name, value in rows.items():
+        if kind_of(name) == DARK:
+            cause = name.split(".", 2)[2]
+            sums[cause] = sums.get(cause, Fraction(0)) + value
+    return sorted(sums.items(), key=lambda row: -abs(row[1]))
+
+
 def ordered(components: Iterable[str]) -> list[str]:
     """Components as they are read, from light to the DPU; what is unknown last."""
     return sorted(dict.fromkeys(components), key=_place)

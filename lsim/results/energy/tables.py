@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CAUSES_SHOWN, OPERATORS_SHOWN = 6, 16
 _DIGITS = 4  # that the whole has; its parts have as many decimals
-_SAID = {
+SAID = {
     **{cause.value: said for cause, said in CAUSES.items()},
     **{name: meaning.definition for name, meaning in DARK.items()},
 }
@@ -68,7 +68,7 @@ def energy_by_component(result: Result, causes: int = CAUSES_SHOWN) -> Iterator[
 def energy_in_full(result: Result) -> Iterator[object]:
     """The same with all causes, operators and tiles, and what is not counted."""
     energy, mj = result.energy(), Millijoules(result.energy().total_pj)
-    yield from energy_by_component(result, len(_SAID))
+    yield from energy_by_component(result, len(SAID))
     yield from _operators(energy, mj)
     tiles = [mj.row(name, tile) for name, tile in energy.tiles.items()]
     tiles.append(("shared", mj.text(energy.shared), "", "", mj.text(energy.shared), mj.share(energy.shared)))
@@ -100,7 +100,7 @@ def _operators(energy: Energy, mj: Millijoules) -> Iterator[object]:
 
 def _dark(energy: Energy, mj: Millijoules, most: int) -> Iterator[object]:
     ranked = sorted(energy.all.dark.items(), key=lambda row: -row[1])
-    rows = [(cause, mj.text(pj), mj.share(pj), _SAID[cause]) for cause, pj in ranked[:most]]
+    rows = [(cause, mj.text(pj), mj.share(pj), SAID[cause]) for cause, pj in ranked[:most]]
     if rows:
         yield ""
         columns = ("dark, by cause", "mJ", "share", "what happens meanwhile")
