@@ -53,6 +53,26 @@ def test_reads_the_table_from_the_model_to_the_simulation() -> None:
     assert sums[-1] == Fraction(shown[end][1].replace(",", ""))
 
 
+def test_reads_each_line_of_energy_from_the_model_to_the_simulation() -> None:
+    lines = call(*VALIDATE).stdout.splitlines()
+    at = lines.index("Energy, from the model to the simulation")
+    end = next(i for i, line in enumerate(lines) if line.startswith(" all ") and i > at)
+    told = {words[0]: words[1:] for words in map(str.split, lines[at : end + 1]) if len(words) > 2}
+    energy = printed(*VALIDATE)["energy"]
+    for name, sides in energy["components"].items():  # type: ignore[index]
+        numbers = [float(word.replace("−", "-").replace(",", "")) for word in told[name]]
+        assert numbers[0] == pytest.approx(float(Fraction(sides["model"])) / 1e9, abs=6e-5)
+        assert numbers[-1] == pytest.approx(float(Fraction(sides["simulation"])) / 1e9, abs=6e-5)
+        assert sum(numbers[:-1]) == pytest.approx(numbers[-1], abs=3e-4)
+
+
+def test_says_of_a_model_without_energy_that_it_has_none() -> None:
+    assert "roofline says nothing of energy" in " ".join(
+        call(*VALIDATE, "--model", "roofline").stdout.split()
+    )
+    assert printed(*VALIDATE, "--model", "roofline")["energy"] is None
+
+
 def test_do_the_options_of_a_run_and_of_the_model_reach_it() -> None:
     told = printed(
         *VALIDATE,

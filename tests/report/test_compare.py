@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from pages import Page, at, report
 
 from lsim import Result
-from lsim.report.blocks import Number, Run, Table
+from lsim.report.blocks import Figure, Number, Run, Table
 from lsim.report.compare import differences, operators_aligned, tiles_aligned
 from lsim.report.energy import energies
+from lsim.report.ledger import rows_apart
 from lsim.report.sections import sections
 
 
@@ -56,6 +58,23 @@ def test_are_the_energies_those_of_the_runs(deit: Result, wide: Result) -> None:
     (*_, total) = table(section.blocks).rows
     each = [run.energy().total_pj for run in (deit, wide)]
     assert [cell.value for cell in total[1:]] == [float(pj) for pj in (*each, each[1] / each[0])]
+
+
+def test_do_the_rows_lead_from_one_run_to_the_other(deit: Result, wide: Result) -> None:
+    """In ticks, which are of one length in both, and in mJ; the table has each row, the last the difference."""
+    blocks = rows_apart(runs(deit, wide)).blocks
+    figures = [block.traces[0]["x"] for block in blocks if isinstance(block, Figure)]
+    ends = [[deit.ticks, wide.ticks], [float(run.energy().total_pj) / 1e9 for run in (deit, wide)]]
+    for (first, *steps, last), told in zip(figures, ends, strict=True):
+        assert [first, last] == pytest.approx(told)
+        assert first + sum(steps) == pytest.approx(last)
+    times, energies_ = (block for block in blocks if isinstance(block, Table))
+    for found, more in (
+        (times, wide.ticks - deit.ticks),
+        (energies_, float(wide.energy().total_pj - deit.energy().total_pj)),
+    ):
+        *each, (total,) = (values(row) for row in found.rows)
+        assert sum(value for (value,) in each) == pytest.approx(total) == more
 
 
 def test_are_the_differing_values_the_settings(deit: Result, wide: Result) -> None:

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from pages import Page, at, report
 from small import attention, layers, machine, trace, vector
 
-from lsim import Result, load_arch, load_trace, simulate
+from lsim import Result, load_arch, load_model, load_trace, predict, simulate
 from lsim.arch import IDEALS
 from lsim.cli import cli
 from lsim.report.blocks import Run
@@ -97,6 +97,24 @@ def test_is_every_operator_with_macs_under_the_flat_roof(page: Page, deit: Resul
     rates = [y for cloud in clouds for y in cloud["y"]]
     assert len(rates) == sum(unit.is_gemm for unit in deit.plan.units)
     assert max(rates) <= roof["y"][-1] == deit.arch.peak_macs_per_tick * deit.arch.core.clock / 1e12
+
+
+@pytest.mark.parametrize("which", ["ticks", "energy"])
+def test_does_the_waterfall_lead_from_the_published_model_to_the_run(
+    page: Page, deit: Result, which: str
+) -> None:
+    """The ends are the model's number by its own command and the run's, the steps between them what lies between."""
+    said = predict(load_model("published", deit.arch), deit.trace, deit.arch)
+    ends = {
+        "ticks": (said.ticks, deit.ticks),
+        "energy": (sum((said.components or {}).values()) / 10**9, deit.energy().total_pj / 10**9),
+    }
+    (bars,) = page.script("figures")[f"ledger-{which}"]["data"]
+    first, *steps, last = bars["x"]
+    assert (bars["measure"][0], bars["measure"][-1]) == ("absolute", "absolute")
+    assert (first, last) == pytest.approx(tuple(map(float, ends[which])))
+    assert first + sum(steps) == pytest.approx(last)
+    assert set(bars["measure"][1:-1]) == {"relative"}
 
 
 # -- a file of its own ---------------------------------------------------------------------------------------------
