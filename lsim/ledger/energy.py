@@ -98,7 +98,10 @@ class EnergyLedger:
 
 
 def energy_ledger(prediction: Prediction, result: Result) -> EnergyLedger | None:
-    """Of a prediction and a run of the same; None where the model says nothing of energy. Raises LawBroken if a pJ were left over."""
+    """Of a prediction and a run of the same; None where the model says nothing of energy.
+
+    Raises InputError for charges of what no simulation has, and LawBroken if a pJ were left over.
+    """
     said = prediction.components
     if said is None:
         return None
@@ -112,6 +115,7 @@ class _Books:
         self.end, self.said = result.ticks, said
         self.known = {*said, *(right.components or {})}
         self.tariff = Tariff(self.energy.prices, right.charges or Charges(), self.known)
+        self.tariff.check(prediction.model)
         told = self.tariff.priced_homes() if right.charges else set[str]()
         self.kind = _Kinds(self.known, told)
 

@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 from attrs import frozen
 
+from lsim.errors import InputError
 from lsim.models.base import Charges
 from lsim.results.energy.ledger_rows import home
-from lsim.results.energy.prices import Prices
+from lsim.results.energy.operators import CORE_SHOTS
+from lsim.results.energy.prices import COMPONENTS, STATIC, Prices
 
 NONE = Fraction(0)
 
@@ -35,6 +37,20 @@ class Tariff:
     prices: Prices
     charges: Charges
     model: Collection[str]
+
+    def check(self, whose: str) -> None:
+        """Raises InputError for a charge of an event or a component that no simulation has."""
+        counters = [*self.prices.of, CORE_SHOTS]
+        for what, known in (("events", COMPONENTS), ("steady", STATIC)):
+            for counter, each in getattr(self.charges, what).items():
+                if counter not in counters:
+                    problem = f"{counter!r} is no event of a {self.prices.arch.core.kind}"
+                    raise InputError(
+                        problem, file=whose, place=f"charges: {what}", known=counters, given=counter
+                    )
+                for name in each.keys() - set(known):
+                    problem = f"{name!r} is no component with {'energy of events' if what == 'events' else 'static power'}"
+                    raise InputError(problem, file=whose, place=f"charges: {what}", known=known, given=name)
 
     @cached_property
     def of(self) -> dict[str, dict[str, Charged]]:

@@ -60,6 +60,10 @@ class Estimate:
             raise InputError(f"compute is {self.compute} of {self.ticks} ticks")
 
 
+def _by_counter(prices: Mapping[str, Mapping[str, Exact]]) -> dict[str, dict[str, Fraction]]:
+    return {counter: {name: exact(price) for name, price in each.items()} for counter, each in prices.items()}
+
+
 @frozen
 class Charges:
     """What a model charges for one event of the simulation, in pJ by counter of the log, then by component of the simulation.
@@ -68,8 +72,8 @@ class Charges:
     an event, as a laser's with a shot.
     """
 
-    events: Mapping[str, Mapping[str, Fraction]] = field(factory=dict)
-    steady: Mapping[str, Mapping[str, Fraction]] = field(factory=dict)
+    events: Mapping[str, Mapping[str, Fraction]] = field(factory=dict, converter=_by_counter)
+    steady: Mapping[str, Mapping[str, Fraction]] = field(factory=dict, converter=_by_counter)
 
 
 class Model(Protocol):
@@ -178,8 +182,15 @@ def predict(model: Model | TraceModel, trace: Trace, arch: Arch) -> Prediction:
     faults = dict(getattr(model, "faults", {}))
     right = getattr(model, "righted", None)
     righted = None if right is None else predict(right, trace, arch)
-    charges = bound.charges(arch) if hasattr(bound, "charges") else None
+    charges = _charges(name, bound, arch)
     return Prediction(name, trace, arch, told, checked, tuple(notes), options, faults, righted, charges)
+
+
+def _charges(model: str, bound: Any, arch: Arch) -> Charges | None:
+    said = bound.charges(arch) if hasattr(bound, "charges") else None
+    if said is None or isinstance(said, Charges):
+        return said
+    raise InputError(f"{said!r} is no Charges", file=model, place="charges")
 
 
 def json_number(value: Fraction) -> int | str:

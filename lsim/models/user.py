@@ -58,6 +58,10 @@ class UserModel:
         """Notes, none unless the user says otherwise."""
         return list(self._ask("notes", arch)) if hasattr(self._model, "notes") else []
 
+    def charges(self, arch: Arch) -> Any:
+        """What it charges for events; None unless the user says so."""
+        return self._ask("charges", arch) if hasattr(self._model, "charges") else None
+
     def _ask(self, method: str, *given: object) -> Any:
         asked = getattr(self._model, method)
         return _guarded(self._path, f"{self.name}.{method}", lambda: asked(*given))

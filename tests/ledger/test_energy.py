@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +16,7 @@ from strategies import runs
 import lsim
 from lsim import Result, load_arch, load_model, load_trace, predict
 from lsim.arch import IDEALS, Arch, device_power, event_energy
-from lsim.errors import LawBroken
+from lsim.errors import InputError, LawBroken
 from lsim.ledger.energy import EnergyLedger, energy_ledger
 from lsim.models import Charges, Estimate
 from lsim.results.energy.ledger_rows import component_of, kind_of
@@ -124,6 +126,41 @@ def test_does_a_model_that_says_nothing_of_energy_have_no_ledger_of_it() -> None
     found = lsim.validate(layers(2), machine(), "roofline")
     assert found.energy is None
     assert found.to_dict()["energy"] is None
+
+
+@pytest.mark.parametrize(
+    ("charges", "message"),
+    [
+        (lambda: Charges({"conversion": {"adc": 1}}), r"Wrong: charges: events: 'conversion' is no event of a dptc; did you mean 'conversions'"),
+        (lambda: Charges({"conversions": {"adcs": 1}}), r"'adcs' is no component with energy of events; did you mean 'adc'"),
+        (lambda: Charges({}, {"core_shots": {"adc": 1}}), r"charges: steady: 'adc' is no component with static power"),
+        (lambda: Charges({"conversions": {"adc": -1}}), r"-1 is negative"),
+        (lambda: {"conversions": 1}, r"Wrong: charges: .* is no Charges"),
+    ],
+)  # fmt: skip
+def test_are_charges_of_what_no_simulation_has_refused(charges: Callable[[], object], message: str) -> None:
+    class Wrong(Mine):
+        def charges(self, arch: Arch) -> object:
+            return charges()
+
+    with pytest.raises(InputError, match=message):
+        ledger_of(lsim.simulate(layers(2), machine()), Wrong("laser"))
+
+
+def test_does_a_model_in_a_file_say_what_it_charges(tmp_path: Path) -> None:
+    """A third of a pJ for each sample, and no ADC in the rows but for how many there are: of 27, 20 counted."""
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from fractions import Fraction\nfrom lsim.models import Charges, Estimate\n\n\n"
+        "class Mine:\n"
+        "    def estimate(self, operator, arch):\n        return Estimate(1, {'adc': Fraction(20, 3)})\n\n"
+        "    def charges(self, arch):\n        return Charges({'conversions': {'adc': Fraction(1, 3)}})\n"
+    )
+    arch = machine()
+    found = lsim.validate(linear(9, 3, 3), arch, f"{path}:Mine").energy
+    assert found is not None
+    price = event_energy(arch, device_power(arch).adc)
+    assert found.of("adc") == {"adc.counts": Fraction(7, 3), "adc.prices": 27 * price - 9}
 
 
 # -- each row ------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from lsim.results.positions import counted_before, reached
 from lsim.results.statistics import Statistics
 
 # A channel of HBM has no program: what it serves for an operator is counted where that lands or is read to be stored.
-SHOTS = "core_shots"  # priced by none, but by models that charge light for a shot
+CORE_SHOTS = "core_shots"  # priced by none, but by models that charge light for a shot
 _AT_HBM = {"landed": "hbm.out", "stored": "hbm.in"}
 
 
@@ -46,7 +46,7 @@ class OperatorEnergy(NamedTuple):
 def operator_energies(statistics: Statistics, plan: Plan, prices: Prices) -> tuple[OperatorEnergy, ...]:
     """In the order of the trace. While the row passes of two GEMMs take turns, the first of them is charged."""
     log, units = statistics.log, plan.units
-    counters = [*prices.of, *_AT_HBM, SHOTS]
+    counters = [*prices.of, *_AT_HBM, CORE_SHOTS]
     names = [_AT_HBM.get(counter, counter) for counter in counters]
     rows = [tuple(row) for row in _counts(statistics, plan, _table(log, counters)).tolist()]
     # Layers are equal: each kind of operator is priced once.
