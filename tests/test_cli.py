@@ -162,7 +162,9 @@ def test_names_a_report_every_cause_and_utilization(printed):
 
 def test_names_a_report_every_assumption(printed):
     text = " ".join(call(*RUN, "--set", "hbm.channels=4").stdout.split())
-    for assumption in printed["arch"]["assumptions"]:
+    energies = printed["energy"]["devices"]["assumptions"]
+    assert energies
+    for assumption in printed["arch"]["assumptions"] + energies:
         _, key = assumption["key"].split(".")
         if assumption["key"] != "hbm.channels":
             assert f"{key} = {assumption['value']}" in text

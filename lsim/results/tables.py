@@ -87,7 +87,7 @@ def report(result: Result) -> Iterator[object]:
     yield from _parts(result)
     yield from _operators(result)
     yield from _bytes(result)
-    yield from assumptions(result.arch)
+    yield from _assumptions(result)
 
 
 def _headline(result: Result) -> Iterator[object]:
