@@ -4,7 +4,7 @@ import json
 from math import isclose
 
 import pytest
-from test_cli import call, refused
+from commands import call, refused
 
 import lsim
 from lsim.cli import archs
