@@ -1,7 +1,7 @@
 """A second simulator of the machine of docs/machine.md, written from that page alone: a loop over ticks.
 
-It shares with lsim only the types of traces, architectures and errors. `planning` is section 2 of the page,
-`ticks` section 1 and the ports, `machine` everything else. Clarity comes before speed.
+It shares with lsim only the types of traces, architectures and errors. `layout`, `gemms` and `vectors` are section 2 of the page,
+`ticks` section 1 and the ports, `memories` section 3, `machine` everything else. Clarity comes before speed.
 """
 
 from reference.machine import ReferenceResult, run

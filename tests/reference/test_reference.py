@@ -15,7 +15,7 @@ from lsim.arch import Arch, load_arch
 from lsim.errors import Deadlock, PlanError
 from lsim.trace.ir import Kind, Operator, Role, Tensor, Trace
 from reference import ReferenceResult, run
-from reference.planning import lay_out
+from reference.layout import lay_out
 from reference.ticks import Channel, Port, Steps, World, merged
 
 TINY = {

@@ -1,7 +1,7 @@
-"""Section 2: where tensors live, how GEMMs are tiled and vector operators are cut. No clock."""
+"""Section 2: how GEMMs are tiled."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from attrs import evolve
@@ -9,204 +9,7 @@ from attrs import evolve
 from lsim.arch import MATCHED, Arch
 from lsim.errors import PlanError
 from lsim.trace.ir import Kind, Operator, Role, Trace
-
-ELEMENT_WISE = (Kind.ACTIVATION, Kind.RESIDUAL, Kind.MULTIPLY, Kind.ROTARY)
-ROW_WISE = (Kind.SOFTMAX, Kind.NORM)
-UNBOUNDED = 1 << 40
-
-
-def up(dividend: int, divisor: int) -> int:
-    """The quotient rounded up."""
-    return -(-dividend // divisor)
-
-
-def byte_count(arch: Arch, elements: int) -> int:
-    """`bytes(n)`."""
-    return up(elements * arch.operands.bits, 8)
-
-
-def psum_count(arch: Arch, elements: int) -> int:
-    """`psum(n)`."""
-    return up(elements * arch.operands.partial_sum_bits, 8)
-
-
-# ---- where tensors live
-
-
-@dataclass
-class Place:
-    """A stretch of the resident region, held from unit `first` to unit `last`."""
-
-    size: int
-    first: int
-    last: int
-
-
-@dataclass
-class Unit:
-    """What the controller issues: an operator or a chain of fused ones, with its one allocation.
-
-    `place` is None if the allocation is spilled; `takes` are the bytes of the region that its issue takes.
-    """
-
-    index: int
-    operators: list[Operator]
-    size: int = 0
-    readers: list[int] = field(default_factory=list)
-    place: Place | None = None
-    takes: int = 0
-    copied: bool = False
-
-    @property
-    def is_gemm(self) -> bool:
-        return self.operators[0].is_gemm
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        return self.operators[-1].outputs
-
-    @property
-    def outside(self) -> list[tuple[str, ...]]:
-        """The operands that do not come from within the chain."""
-        inner = [operator.outputs for operator in self.operators[:-1]]
-        operands = [operand for operator in self.operators for operand in operator.operands]
-        return [operand for operand in operands if operand not in inner]
-
-    @property
-    def reads(self) -> list[str]:
-        """The tensors of those operands."""
-        return [tensor for operand in self.outside for tensor in operand]
-
-    @property
-    def spilled(self) -> bool:
-        return self.place is None
-
-
-@dataclass
-class Layout:
-    """Where everything lives: the units, the bytes of the rings and the peak use of the resident region."""
-
-    units: list[Unit]
-    producer: dict[str, Unit]
-    peak: int
-    m1_staging: int
-    m2_staging: int
-    out_drain: int
-    out_dpu: int
-    dpu_staging: int
-    psum_staging: int
-
-    def in_hbm(self, tensor: str) -> bool:
-        """Whether a tensor lives in HBM: there from the start, or spilled."""
-        return tensor not in self.producer or self.producer[tensor].spilled
-
-    def from_hbm(self, operand: Sequence[str]) -> bool:
-        """Whether an operand is read from HBM."""
-        return any(self.in_hbm(tensor) for tensor in operand)
-
-
-def lay_out(trace: Trace, arch: Arch) -> Layout:
-    """Decide for every output whether it is resident, and whether it is copied to HBM."""
-    units = _units(trace)
-    producer = {tensor: unit for unit in units for tensor in unit.outputs}
-    for unit in units:
-        unit.size = sum(byte_count(arch, trace.tensors[name].elements) for name in unit.outputs)
-        for tensor in unit.reads:
-            if tensor in producer:
-                producer[tensor].readers.append(unit.index)
-    region = _region(arch)
-    peak = _place(units, producer, UNBOUNDED if "capacity" in arch.ideal else region)
-    layout = Layout(units, producer, peak, *_rings(arch, region - peak))
-    _decide_copies(trace, layout)
-    return layout
-
-
-def _rings(arch: Arch, surplus: int) -> tuple[int, int, int, int, int, int]:
-    """Bytes of the rings, in the order of `Layout`."""
-    if "capacity" in arch.ideal:
-        return (UNBOUNDED,) * 6
-    sram = arch.global_sram
-    m1, m2 = sram.m1_staging + surplus // 2, sram.m2_staging + surplus - surplus // 2
-    drain = sram.out_staging // 2
-    if "act" in arch.ideal:
-        return m1, m2, UNBOUNDED, UNBOUNDED, sram.dpu_staging, sram.psum_staging
-    return m1, m2, drain, sram.out_staging - drain, sram.dpu_staging, sram.psum_staging
-
-
-def _units(trace: Trace) -> list[Unit]:
-    units: list[Unit] = []
-    for operator in trace.operators:
-        if units and _joins(trace, units[-1].operators[-1], operator):
-            units[-1].operators.append(operator)
-        else:
-            units.append(Unit(len(units), [operator]))
-    return units
-
-
-def _joins(trace: Trace, before: Operator, operator: Operator) -> bool:
-    """Whether an operator is fused to the one just before it."""
-    if before.kind not in ELEMENT_WISE or operator.kind not in ELEMENT_WISE:
-        return False
-    if any(trace.tensors[name].role is Role.KV for name in before.outputs):
-        return False
-    sizes = [(each.heads, each.rows, each.columns) for each in (before, operator)]
-    others = [each for each in trace.operators if each is not operator]
-    read_elsewhere = any(set(before.outputs) & set(each.reads) for each in others)
-    return before.outputs in operator.operands and not read_elsewhere and sizes[0] == sizes[1]
-
-
-def _region(arch: Arch) -> int:
-    sram = arch.global_sram
-    staging = (sram.m1_staging, sram.m2_staging, sram.out_staging, sram.dpu_staging, sram.psum_staging)
-    return sram.capacity - sum(staging)
-
-
-def _place(units: list[Unit], producer: dict[str, Unit], region: int) -> int:
-    """Give each output a place while there is room; returns the peak use of the region."""
-    load = [0] * len(units)
-    for unit in units:
-        if not unit.readers:
-            continue
-        last = max(unit.readers)
-        under = _overwritten(unit, producer)
-        if under is not None:
-            unit.place, first = under.place, unit.index + 1
-            assert unit.place is not None
-            unit.place.last = last
-        elif all(load[index] + unit.size <= region for index in range(unit.index, last + 1)):
-            unit.place, first = Place(unit.size, unit.index, last), unit.index
-            unit.takes = unit.size
-        else:
-            continue
-        for index in range(first, last + 1):
-            load[index] += unit.size
-    return max(load, default=0)
-
-
-def _overwritten(unit: Unit, producer: dict[str, Unit]) -> Unit | None:
-    """The unit whose allocation this one overwrites in place."""
-    if unit.is_gemm or unit.operators[0].kind in (Kind.EMBEDDING, Kind.OPAQUE):
-        return None
-    first = unit.outside[0]
-    source = producer.get(first[0])
-    if source is None or source.spilled or sorted(first) != sorted(source.outputs):
-        return None
-    return source if source.size == unit.size and max(source.readers) == unit.index else None
-
-
-def _decide_copies(trace: Trace, layout: Layout) -> None:
-    for unit in layout.units:
-        kv = any(trace.tensors[name].role is Role.KV for name in unit.outputs)
-        unit.copied = unit.spilled or kv or not unit.readers
-    for unit in layout.units:
-        for operand in unit.outside:
-            if layout.from_hbm(operand):
-                for tensor in operand:
-                    if tensor in layout.producer:
-                        layout.producer[tensor].copied = True
-
-
-# ---- GEMM
+from reference.layout import UNBOUNDED, Layout, Unit, byte_count, check_fits, cut, psum_count, split, up
 
 
 class Visit(NamedTuple):
@@ -348,11 +151,6 @@ class GemmPlan:
         return sum(byte_count(self.arch, visit.rows * columns) for columns in blocks)
 
 
-def split(blocks: Sequence[int], size: int) -> list[tuple[int, ...]]:
-    """Consecutive stretches of at most so many blocks."""
-    return [tuple(blocks[at : at + size]) for at in range(0, len(blocks), size)]
-
-
 def act_blocks(arch: Arch) -> int:
     """Blocks of an act slot, q."""
     block = psum_count(arch, arch.core.rows * arch.core.columns)
@@ -415,12 +213,7 @@ def _fits(arch: Arch, depth: int) -> bool:
 
 def _by_chunks(arch: Arch, vectors: int, depth: int) -> int:
     """Bytes of so many operand vectors, each chunk rounded up by itself."""
-    return sum(byte_count(arch, vectors * chunk) for chunk in _cut(depth, chunk_depth(arch)))
-
-
-def _cut(total: int, piece: int) -> list[int]:
-    """Whole pieces, then what remains."""
-    return [min(piece, total - at) for at in range(0, total, piece)]
+    return sum(byte_count(arch, vectors * chunk) for chunk in cut(depth, chunk_depth(arch)))
 
 
 def plan_gemm(trace: Trace, layout: Layout, arch: Arch, unit: Unit) -> GemmPlan:
@@ -474,9 +267,9 @@ def _candidate(
     if layout.from_hbm(operator.operands[0]):
         m1 = "retain" if _by_chunks(arch, rows, operator.depth) <= layout.m1_staging else "refetch"
     weight = all(trace.tensors[name].role is Role.WEIGHT for name in operator.operands[0])
-    blocks = _cut(operator.columns, arch.core.columns)
+    blocks = cut(operator.columns, arch.core.columns)
     panels = [split(outer, inner) for outer in split(blocks, width)]
-    passes, chunks = _cut(operator.rows, rows), _cut(operator.depth, chunk_depth(arch))
+    passes, chunks = cut(operator.rows, rows), cut(operator.depth, chunk_depth(arch))
     cost = _cost(arch, work, (m1, m2, sums), len(passes), chunks, panels)
     return GemmPlan(arch, unit, operator, shots, m1, weight, m2, sums, passes, chunks, panels, cost)
 
@@ -514,108 +307,9 @@ def _check_rings(layout: Layout, arch: Arch, plan: GemmPlan) -> None:
     """Refuse what no ring can ever hold."""
     name = plan.operator.name
     if plan.m1 != "resident":
-        _check(name, "m1_staging", max(unit.size for unit in plan.m1_units()), layout.m1_staging)
+        check_fits(name, "m1_staging", max(unit.size for unit in plan.m1_units()), layout.m1_staging)
     if plan.m2 != "resident":
-        _check(name, "m2_staging", max(unit.size for unit in plan.m2_units()), layout.m2_staging)
+        check_fits(name, "m2_staging", max(unit.size for unit in plan.m2_units()), layout.m2_staging)
     if plan.unit.spilled:
         written = max(result.written for result in plan.results() if result.final)
-        _check(name, "the drain's out_staging", written, layout.out_drain)
-
-
-def _check(name: str, ring: str, need: int, size: int) -> None:
-    if need > size:
-        raise PlanError(f"{name}: {need} B do not fit {ring} of {size} B")
-
-
-# ---- vector operators
-
-
-class Piece(NamedTuple):
-    """A piece of a vector unit: its elements, and whether it writes them (not in the first of two sweeps)."""
-
-    elements: int
-    writes: bool
-    starts: bool
-
-
-@dataclass(frozen=True)
-class VectorPlan:
-    """How a vector unit is cut: operands that count, those of them from HBM, lane cycles of an element."""
-
-    arch: Arch
-    unit: Unit
-    operands: int
-    hbm_operands: int
-    cycles: int
-    first_read: int
-
-    def pieces(self) -> Iterator[Piece]:
-        """All pieces in order: heads, row passes, and within a pass as the kind says."""
-        operator, starts = self.unit.operators[0], True
-        for elements in _cut(self.first_read, self._segment()):
-            yield Piece(elements, False, starts)
-            starts = False
-        for _ in range(operator.heads):
-            for rows in _cut(operator.rows, self.arch.core.tiles * self.arch.core.rows):
-                for elements, writes in self._cut_pass(operator, rows):
-                    yield Piece(elements, writes, starts)
-                    starts = False
-
-    def _cut_pass(self, operator: Operator, rows: int) -> Iterator[tuple[int, bool]]:
-        row = self.operands * byte_count(self.arch, operator.columns)
-        if operator.kind not in ROW_WISE:
-            yield from ((elements, True) for elements in _cut(rows * operator.columns, self._segment()))
-        elif row <= self.arch.dpu.slot:
-            for some in _cut(rows, self.arch.dpu.slot // row):
-                yield some * operator.columns, True
-        else:
-            for _ in range(rows):
-                for writes in (False, True):
-                    yield from ((elements, writes) for elements in _cut(operator.columns, self._segment()))
-
-    def _segment(self) -> int:
-        segment = 8 * self.arch.dpu.slot // (self.arch.operands.bits * self.operands)
-        if segment == 0:
-            raise PlanError(f"a dpu slot of {self.arch.dpu.slot} B cannot hold one element of each operand")
-        return segment
-
-
-def plan_vector(trace: Trace, layout: Layout, arch: Arch, unit: Unit) -> VectorPlan:
-    """Count the operands of a vector unit and check its rings."""
-    sources = _counted(trace, layout, unit)
-    if not sources:
-        raise PlanError(f"{unit.operators[0].name}: no operand has its element count")
-    cycles = sum(getattr(arch.dpu, operator.kind.value) for operator in unit.operators)
-    plan = VectorPlan(arch, unit, len(sources), sum(sources), cycles, _surplus(trace, unit.operators[0]))
-    largest = byte_count(arch, max(piece.elements for piece in plan.pieces()))
-    name = unit.operators[0].name
-    _check(name, "dpu_staging", plan.hbm_operands * largest, layout.dpu_staging)
-    if unit.spilled:
-        _check(name, "the DPU's out_staging", largest, layout.out_dpu)
-    return plan
-
-
-def _counted(trace: Trace, layout: Layout, unit: Unit) -> list[bool]:
-    """For each operand that counts as read, whether it comes from HBM."""
-    operator = unit.operators[0]
-    if operator.kind is Kind.OPAQUE:
-        return [layout.from_hbm(operator.operands[0])]
-    elements = operator.heads * operator.rows * operator.columns
-    if operator.kind is Kind.EMBEDDING:  # of several operands the first has the indices
-        counting = unit.outside[1:] if len(operator.operands) > 1 else unit.outside
-    else:
-        counting = [operand for operand in unit.outside if _is_whole(trace, operand, elements)]
-    return [layout.from_hbm(operand) for operand in counting]
-
-
-def _surplus(trace: Trace, operator: Operator) -> int:
-    """By how many elements the operand of an opaque operator exceeds its output."""
-    if operator.kind is not Kind.OPAQUE:
-        return 0
-    read = sum(trace.tensors[name].elements for operand in operator.operands for name in operand)
-    return max(read - operator.heads * operator.rows * operator.columns, 0)
-
-
-def _is_whole(trace: Trace, operand: Sequence[str], elements: int) -> bool:
-    """Whether an operand has all the elements of its operator."""
-    return sum(trace.tensors[name].elements for name in operand) == elements
+        check_fits(name, "the drain's out_staging", written, layout.out_drain)
