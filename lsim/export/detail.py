@@ -12,9 +12,10 @@ from attrs import frozen
 from lsim.export.rows import Window
 from lsim.kernel.labels import Kind
 from lsim.plan.places import ends_of, operators_of
+from lsim.results.folded import Ints
 from lsim.results.intervals import Unfolding
 from lsim.results.positions import reached
-from lsim.results.running import RunningSum, running_ticks
+from lsim.results.series import edges, part_ticks
 
 RETIRE = "retire"
 
@@ -42,7 +43,6 @@ class Summary:
 
     def __init__(self, window: Window, part: int) -> None:
         self.window, self.part = window, part
-        self._busy, self._waiting = self._running(Kind.BUSY), self._running(Kind.WAIT)
 
     def stretches(self) -> Iterator[Stretch]:
         """The window in stretches without gap, one for each operator: from when the part has work of it to the end of its
@@ -50,26 +50,31 @@ class Summary:
 
         A part without a program, such as a port, has one from each retirement of an operator to the next.
         """
-        for begin, end, operator in self._bounds():
-            begin, end = max(begin, self.window.begin), min(end, self.window.end)
-            if begin < end:
-                busy, waiting = self._busy.between(begin, end), self._waiting.between(begin, end)
-                yield Stretch(begin, end, operator, busy, waiting, end - begin - busy - waiting)
+        cuts, operators = [self.window.begin], []
+        for end, operator in self._bounds():
+            if min(end, self.window.end) > cuts[-1]:
+                cuts.append(min(end, self.window.end))
+                operators.append(operator)
+        busy, idle = self._ticks(np.array(cuts, dtype=np.int64))
+        for i, operator in enumerate(operators):
+            begin, end = cuts[i : i + 2]
+            yield Stretch(begin, end, operator, busy[i], end - begin - busy[i] - idle[i], idle[i])
 
     def busy_shares(self, bins: int) -> Iterator[tuple[int, float]]:
         """(begin, busy share) of each of at most so many bins of equal length, to a tick, that make the window."""
-        begin, length = self.window.begin, self.window.end - self.window.begin
-        bins = min(bins, length)
-        edges = [begin + length * i // bins for i in range(bins + 1)]
-        sums = [self._busy.until(edge) for edge in edges]
-        for i in range(bins):
-            yield edges[i], (sums[i + 1] - sums[i]) / (edges[i + 1] - edges[i])
+        length = self.window.end - self.window.begin
+        cuts = edges(self.window.begin, self.window.end, min(bins, length))
+        busy, _ = self._ticks(cuts)
+        for begin, end, ticks in zip(cuts[:-1].tolist(), cuts[1:].tolist(), busy, strict=True):
+            yield begin, ticks / (end - begin)
 
-    def _running(self, kind: Kind) -> RunningSum:
-        return running_ticks(self.window.result.log, self.part, kind)
+    def _ticks(self, cuts: Ints) -> tuple[list[int], list[int]]:
+        """Busy and idle ticks between cuts."""
+        (columns,) = part_ticks(self.window.result.statistics.states, (self.part,), cuts)
+        return columns["busy"].tolist(), columns["idle"].tolist()
 
-    def _bounds(self) -> Iterator[tuple[int, int, str | None]]:
-        """(begin, end, operator), over the whole run."""
+    def _bounds(self) -> Iterator[tuple[int, str | None]]:
+        """(end, operator) of each stretch, one from the end of another, over the whole run."""
         result = self.window.result
         own = bool(ends_of(result.plan, result.log.parts[self.part]))
         name = result.log.parts[self.part] if own else RETIRE
@@ -78,10 +83,10 @@ class Summary:
         for unit, end in self._ends(name):
             if end > self.window.begin and begin < self.window.end:
                 first = self._first_work(records, begin, end) if own else begin
-                yield begin, first, None
-                yield first, end, operators_of(result.plan, name, unit)
+                yield first, None
+                yield end, operators_of(result.plan, name, unit)
             begin = end
-        yield begin, result.ticks, None
+        yield result.ticks, None
 
     def _ends(self, part: str) -> Iterator[tuple[int, int]]:
         """(unit, tick at which the part has done it) of each unit that is work for the part."""

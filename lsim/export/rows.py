@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
 from attrs import field, frozen
 
 from lsim.errors import InputError
+from lsim.results.cumulative import cumulative
+from lsim.results.folded import Ints
 from lsim.results.intervals import check_window, intervals
+from lsim.results.positions import Occurrences
 from lsim.results.result import Result
-from lsim.results.running import RunningSum, running_records
+from lsim.results.series import edges
 from lsim.results.telling import Teller
 from lsim.units import ticks_as_time
 
 MOST_ROWS = 5_000_000
+CUTS = 1000  # ticks that are looked at together for one that is wanted
 
 
 class Row(NamedTuple):
@@ -53,30 +59,35 @@ class Window:
 
     def count(self) -> int:
         """The intervals of the window, those in which no time passes included."""
-        return self._count(self._records(), self.end)
+        return int(self._counts(np.array([self.end]))[0])
 
     def check_count(self, most: int | None = None) -> None:
         """Raises InputError for a window of more intervals than that (`MOST_ROWS`); it names the longest one from the same tick that has fewer."""
         most = MOST_ROWS if most is None else most
-        records = self._records()
-        count = self._count(records, self.end)
+        count = self.count()
         if count <= most:
             return
         low, high = self.begin, self.end
         while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self._count(records, middle) <= most else (low, middle)
+            cuts = edges(low, high, min(CUTS, high - low))
+            fit = int(np.searchsorted(self._counts(cuts[1:]), most, side="right"))
+            low, high = cuts[fit : fit + 2].tolist()
         raise InputError(
             f"{count:,} intervals are more than the {most:,} that a file may have; "
             f"take fewer parts, or a window of at most {low - self.begin:,} ticks here: {self.begin}:{low}",
             place="--window",
         )
 
-    def _records(self) -> RunningSum:
-        return running_records(self.result.log, self.parts)
+    def _counts(self, ends: Ints) -> Ints:
+        """The intervals of the windows from the same tick to each of these."""
+        before = cumulative(self.result.log, np.array([self.begin, *(ends - 1)]), self._records)[:, 0]
+        counts: Ints = len(self.parts) + before[1:] - before[0]
+        return counts
 
-    def _count(self, records: RunningSum, end: int) -> int:
-        return len(self.parts) + records.between(self.begin, end - 1)
+    @cached_property
+    def _records(self) -> Occurrences:
+        log = self.result.log
+        return Occurrences(log, np.flatnonzero(np.isin(log.entries[:, 1], self.parts)))
 
     def rows(self) -> Iterator[Row]:
         """Every interval, in the order of their ends."""

@@ -13,11 +13,13 @@ from lsim.results.folded import FoldedLog, Ints
 
 
 class Occurrences:
-    """What the records of a part count, as a measure: `table[code]` is what one of that state brings."""
+    """What records count, those of a part or any others (their entries), as a measure: `table[code]` is what one of that state
+    brings, by default 1."""
 
-    def __init__(self, log: FoldedLog, part: int, table: Ints) -> None:
+    def __init__(self, log: FoldedLog, records: Ints, table: Ints | None = None) -> None:
+        table = np.ones((len(log.labels), 1), dtype=np.int64) if table is None else table
         self.width = table.shape[1]
-        self._own = log.rows(part)
+        self._own = records
         self._sums = np.zeros((len(self._own) + 1, self.width), dtype=np.int64)
         np.cumsum(table[log.entries[self._own, 2]], axis=0, out=self._sums[1:])
 
@@ -57,7 +59,9 @@ def reached(log: FoldedLog, part: int, positions: Ints) -> Ints:
 def counted_before(log: FoldedLog, part: int, positions: Ints, table: Ints) -> Ints:
     """(len(positions), width): what the records of a part count that say fewer items done; see `Occurrences`."""
     levels = list(_levels(log, part, positions))
-    before = Before(log, Occurrences(log, part, table), [row for level in levels for row in level[:2]])
+    before = Before(
+        log, Occurrences(log, log.rows(part), table), [row for level in levels for row in level[:2]]
+    )
     sums = np.zeros((len(positions), table.shape[1]), dtype=np.int64)
     for level in levels:
         repeated = before.stretches[level.fold] * level.times[:, None] if len(log.folds) else 0

@@ -9,12 +9,13 @@ from eager import eager_folding
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from small import attention, machine
-from strategies import Machine, machines, traces
+from strategies import Machine, machines, runs, traces
 from unfold import records
 
 from lsim import Result, simulate
 from lsim.errors import InputError
-from lsim.results.positions import counted_before, reached
+from lsim.results.cumulative import cumulative
+from lsim.results.positions import Occurrences, counted_before, reached
 from lsim.trace import Trace
 
 RUNS = settings(
@@ -59,3 +60,16 @@ def test_are_positions_found_in_a_run_that_folds() -> None:
     log = result.log
     assert any(((fold.first <= log.fold_rows) & (log.fold_rows < fold.last)).any() for fold in log.folds)
     agrees(result)
+
+
+@RUNS
+@given(runs(), st.data())
+def test_are_the_records_of_some_parts_up_to_a_tick_counted(result: Result, data: st.DataObject) -> None:
+    log = result.log
+    parts = data.draw(st.sets(st.sampled_from(range(len(log.parts)))))
+    ticks = data.draw(st.lists(st.integers(0, log.end), min_size=1))
+    counted = Occurrences(log, np.flatnonzero(np.isin(log.entries[:, 1], list(parts))))
+    happened = [tick for part in parts for tick, _, _ in records(result, part)]
+    assert cumulative(log, np.array(ticks), counted)[:, 0].tolist() == [
+        sum(tick <= until for tick in happened) for until in ticks
+    ]

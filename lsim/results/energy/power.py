@@ -103,7 +103,7 @@ class Drawn:
         for column, (part, code) in enumerate(momentary):
             table = np.zeros((len(log.labels), 1), dtype=np.int64)
             table[code] = 1
-            before = cumulative(log, np.maximum(last, 0), Occurrences(log, part, table))[:, 0]
+            before = cumulative(log, np.maximum(last, 0), Occurrences(log, log.rows(part), table))[:, 0]
             times[:, column] = np.diff(np.where(cuts > 0, before, 0))
         return times
 
