@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from zlib import decompress
 
 from click.testing import CliRunner
 
@@ -54,6 +56,11 @@ class Page(HTMLParser):
     def packed(self) -> list[str]:
         """The packed data of the timeline."""
         return [content for attributes, content in self.scripts if attributes.get("class") == "timeline-data"]
+
+    @property
+    def data(self) -> list[Any]:
+        """The same, unpacked: JSON, deflated, in base64."""
+        return [json.loads(decompress(b64decode(content))) for content in self.packed]
 
 
 def report(folders: list[Path], file: Path) -> Page:

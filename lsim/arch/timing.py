@@ -2,11 +2,10 @@
 
 from attrs import field, frozen
 
-from lsim.arch.compute import DPU_FUNCTIONS, Broadcast, Core, Dpu, Encoder, Operands, Readout
+from lsim.arch.compute import Broadcast, Core, Dpu, Encoder, Operands, Readout
 from lsim.arch.control import Controller
 from lsim.arch.ideal import UNBOUNDED, UNBOUNDED_BYTES, checked_ideal
 from lsim.arch.memory import MATCHED, ActSram, GlobalSram, Hbm, OperandSram
-from lsim.errors import InputError
 from lsim.units import ceil_div
 
 PICOSECONDS_A_SECOND = 10**12
@@ -203,11 +202,8 @@ class Machine:
         """Ticks for which a piece of so many bytes holds its channel."""
         return self._unless("hbm", ceil_div(size * self.core.clock * self.hbm.channels, self.hbm.bandwidth))
 
-    def dpu_ticks(self, function: str, elements: int) -> int:
-        """Ticks of the lanes for so many elements of one of DPU_FUNCTIONS; raises InputError for another."""
-        if function not in DPU_FUNCTIONS:
-            raise InputError(f"{function!r} is not a DPU function", known=DPU_FUNCTIONS, given=function)
-        cycles = ceil_div(elements * getattr(self.dpu, function), self.dpu.lanes)
+    def dpu_ticks(self, cycles: int) -> int:
+        """Ticks of the lanes for so many DPU cycles."""
         return self._unless("dpu", cycles * self.dpu_cycle)
 
     @property

@@ -31,9 +31,8 @@ class DpuLanes(Process):
 
     def piece(self, item: Lanes) -> tuple[int, int]:
         """Ticks and code of a piece."""
-        ticks = 0 if "dpu" in self.arch.ideal else item.cycles * self.arch.dpu_cycle
         counted = [("dpu_in.out", item.reads)]
         counted += [(f"dpu.{function}", item.elements) for function in item.functions]
         if item.writes:
             counted.append(("dpu_out.in", item.writes))
-        return ticks, self.busy(Cause.DPU, *counted)
+        return self.arch.dpu_ticks(item.cycles), self.busy(Cause.DPU, *counted)

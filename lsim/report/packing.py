@@ -17,7 +17,3 @@ def pack_text(text: str) -> str:
 
 def pack_json(content: Any) -> str:
     return pack_text(json.dumps(content, separators=(",", ":"), allow_nan=False))
-
-
-def unpack_json(packed: str) -> Any:
-    return json.loads(zlib.decompress(base64.b64decode(packed)))

@@ -6,7 +6,7 @@ A new number gets a `Meaning` here; a test walks what the commands print as JSON
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from lsim.errors import InputError
 from lsim.kernel.labels import Cause
@@ -166,21 +166,6 @@ MEANINGS: Mapping[str, Meaning] = {
         *OF_GENERATIONS,
     )
 }
-
-
-def meaning_of(command: str, path: Sequence[str]) -> Meaning | None:
-    """What the number at a path of a command's JSON is; None for one that nobody has said anything of."""
-    told = [list(path), ".".join(path).split(".")]  # a name may have dots in it, as `serial.drain` has
-    for meaning in MEANINGS.values():
-        for shown in meaning.paths:
-            where, _, pattern = shown.partition(": ")
-            if where == command and any(_fit(pattern.split("."), words) for words in told):
-                return meaning
-    return None
-
-
-def _fit(patterns: Sequence[str], keys: Sequence[str]) -> bool:
-    return len(patterns) == len(keys) and all(p in ("*", key) for p, key in zip(patterns, keys, strict=True))
 
 
 def explain(name: str) -> list[Meaning]:

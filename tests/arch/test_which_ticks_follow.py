@@ -4,8 +4,8 @@ from math import ceil
 
 import pytest
 
-from lsim.arch import DPU_FUNCTIONS, IDEALS, UNBOUNDED, UNBOUNDED_BYTES, Arch, load_arch
-from lsim.errors import ArchError, InputError
+from lsim.arch import IDEALS, UNBOUNDED, UNBOUNDED_BYTES, Arch, load_arch
+from lsim.errors import ArchError
 
 LT_B = load_arch("lt-b-4bit")
 NARROW = load_arch("lt-b-4bit-narrow")
@@ -91,19 +91,10 @@ def test_what_do_the_staging_areas_leave_for_activations() -> None:
     assert LT_B.live_capacity == (2048 - 256 - 128 - 64 - 64 - 64) * 1024
 
 
-@pytest.mark.parametrize(
-    ("elements", "cycles", "ticks"), [(0, 1, 0), (1, 1, 10), (1024, 1, 10), (1025, 3, 40), (9, 0, 0)]
-)
-def test_how_long_does_the_dpu_take(elements: int, cycles: int, ticks: int) -> None:
-    arch = with_({f"dpu.{function}": str(cycles) for function in DPU_FUNCTIONS})
-    assert {arch.dpu_ticks(function, elements) for function in DPU_FUNCTIONS} == {ticks}
-
-
-def test_is_an_unknown_dpu_function_refused() -> None:
-    with pytest.raises(
-        InputError, match=r"^'softmx' is not a DPU function; did you mean 'softmax'\?; allowed: "
-    ):
-        LT_B.dpu_ticks("softmx", 1)
+def test_how_long_does_the_dpu_take() -> None:
+    assert LT_B.dpu_ticks(3) == 30
+    assert with_({"dpu.clock": "250 MHz"}).dpu_ticks(3) == 60
+    assert LT_B.with_ideal(["dpu"]).dpu_ticks(3) == 0
 
 
 @pytest.mark.parametrize(
@@ -140,7 +131,7 @@ def contention(arch: Arch) -> dict[str, list[int]]:
             arch.switch_ticks, arch.propagation_ticks, arch.broadcast_streams, arch.broadcast_fan_out,
         ],
         "act": [arch.act_slots],
-        "dpu": [arch.dpu_ticks("softmax", 4096)],
+        "dpu": [arch.dpu_ticks(4)],
         "dispatch": [arch.issue_ticks],
         "m1": [arch.m1_slots],
         "m2": [arch.m2_slots],

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 
 from extract.models import CASES, Case
+from outline import outline
 
 from lsim.extract.api import from_class
 from lsim.trace import Trace
-from lsim.trace.outline import outline
 
 FILE = Path(__file__).with_name("recorded.json")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from extract.models import BERT_BASE, CASES, DEIT_TINY, LLAMA_2_7B, LLAMA_2_70B, prompt, token
+from outline import outline
 
 import lsim
 from lsim.errors import InputError
@@ -14,7 +15,6 @@ from lsim.extract.config import Config, read_config
 from lsim.extract.families import FAMILIES
 from lsim.extract.request import Request
 from lsim.trace import Kind, Role, dumps, loads
-from lsim.trace.outline import outline
 from lsim.trace.text import text_of
 
 RECORDED = json.loads(Path(__file__).with_name("recorded.json").read_text(encoding="utf-8"))

@@ -13,13 +13,14 @@ from extract.models import CASES, LLAMA_2_7B, LLAMA_2_70B, prompt, token
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from outline import outline  # noqa: E402
+
 import lsim  # noqa: E402
 from lsim.errors import InputError, TraceError  # noqa: E402
 from lsim.extract.api import from_class, from_config  # noqa: E402
 from lsim.extract.config import Config  # noqa: E402
 from lsim.extract.hf import inputs_of, model_of  # noqa: E402
 from lsim.trace import Kind, Role, dumps  # noqa: E402
-from lsim.trace.outline import outline  # noqa: E402
 
 nn, F = torch.nn, torch.nn.functional
 RECORDED = json.loads(Path(__file__).with_name("recorded.json").read_text(encoding="utf-8"))

@@ -14,22 +14,21 @@ from lsim import Result, simulate
 from lsim.report import levels
 from lsim.report.blocks import Run
 from lsim.report.levels import FINEST, held, ladder, places
-from lsim.report.packing import unpack_json
 from lsim.report.page import page as make_page
 from lsim.results.spans import spans
 
 
 def test_are_the_embedded_windows_the_answers_of_queries(page: Page, deit: Result) -> None:
-    index, (operators, *packed) = page.script("timeline-index"), page.packed
-    assert len(packed) == len(index["windows"]) > 10
-    assert unpack_json(operators)[0] == [
+    index, (operators, *windows) = page.script("timeline-index"), page.data
+    assert len(windows) == len(index["windows"]) > 10
+    assert operators[0] == [
         deit.operators[0].name,
         deit.operators[0].start,
         deit.operators[0].end,
     ]
-    for (begin, end, bins, _), content in zip(index["windows"], packed, strict=True):
+    for (begin, end, bins, _), content in zip(index["windows"], windows, strict=True):
         series = deit.timeline.series_all(bins, begin, end)
-        for part, told in zip(index["parts"], unpack_json(content), strict=True):
+        for part, told in zip(index["parts"], content, strict=True):
             for i, column in enumerate(index["columns"]):
                 assert told.get(str(i), [0] * bins) == series[part][column].tolist(), (begin, part, column)
 
@@ -37,10 +36,10 @@ def test_are_the_embedded_windows_the_answers_of_queries(page: Page, deit: Resul
 def test_is_the_page_of_a_short_run_its_unfolded_timeline() -> None:
     result = simulate(attention(), machine())
     made = Page(make_page([Run("run", result)]))
-    index, (_, *packed) = made.script("timeline-index"), made.packed
+    index, (_, *windows) = made.script("timeline-index"), made.data
     number = next(i for i, w in enumerate(index["windows"]) if w[1] - w[0] == w[2])
     begin, end, *_ = index["windows"][number]
-    window = unpack_json(packed[number])
+    window = windows[number]
     for part, happened in columns(result).items():
         told = window[index["parts"].index(part)]
         sums = {index["columns"][int(i)]: sum(ticks) for i, ticks in told.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from lsim.errors import InputError
 from lsim.kernel.labels import Cause
 from lsim.ledger.audit import audit
 from lsim.results.ledger_rows import ALL
-from lsim.results.meanings import CAUSES, MEANINGS, as_markdown, explain, meaning_of
+from lsim.results.meaning import Meaning
+from lsim.results.meanings import CAUSES, MEANINGS, as_markdown, explain
 
 EXACT = re.compile(r"-?\d+/\d+")
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,6 +85,21 @@ def numbers(told: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...
         isinstance(told, str) and EXACT.fullmatch(told)
     ):
         yield path
+
+
+def meaning_of(command: str, path: Sequence[str]) -> Meaning | None:
+    """What the number at a path of a command's JSON is; None for one that nobody has said anything of."""
+    told = [list(path), ".".join(path).split(".")]  # a name may have dots in it, as `serial.drain` has
+    for meaning in MEANINGS.values():
+        for shown in meaning.paths:
+            where, _, pattern = shown.partition(": ")
+            if where == command and any(_fit(pattern.split("."), words) for words in told):
+                return meaning
+    return None
+
+
+def _fit(patterns: Sequence[str], keys: Sequence[str]) -> bool:
+    return len(patterns) == len(keys) and all(p in ("*", key) for p, key in zip(patterns, keys, strict=True))
 
 
 def test_has_every_number_a_meaning(outputs: dict[str, object]) -> None:

@@ -3,9 +3,9 @@
 import json
 
 import pytest
+from outline import outline
 
 from lsim.trace import load_trace, loads
-from lsim.trace.outline import outline
 
 TEXT = [
     {"lsim_trace": 1, "name": "t"},

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from outline import outline
 
 from lsim.cli import cli
 from lsim.errors import TraceError
 from lsim.trace import Generation, Trace
 from lsim.trace.check import build
 from lsim.trace.generation import check
-from lsim.trace.outline import outline
 from lsim.trace.parse import parse
 from lsim.trace.text import text_of
 from lsim.trace.zoo import generate, llama
