@@ -9,16 +9,16 @@ import numpy as np
 from attrs import frozen
 
 from lsim.arch import Arch
-from lsim.plan.schedule import Deps, Plan, plan
 from lsim.results.folded import FoldedLog
 from lsim.results.positions import reached
 from lsim.results.statistics import PartTime, Statistics, shares
-from lsim.results.timeline import Timeline
 from lsim.trace import Trace
 
 if TYPE_CHECKING:
+    from lsim.plan.schedule import Plan
     from lsim.results.energy.account import Energy
     from lsim.results.energy.power import PowerSeries
+    from lsim.results.timeline import Timeline
 
 BUFFERS = ("hbm", "global_sram", "m1_sram", "m2_sram", "act_sram", "dpu_in", "dpu_out")
 
@@ -58,14 +58,18 @@ class Result:
     @cached_property
     def plan(self) -> Plan:
         """How the work was divided. Made again for a result that was read from a folder, once a query needs it."""
-        return self._planned or plan(
-            self.trace, self.arch, self.options["mapping"], Deps(self.options["deps"])
-        )
+        if self._planned is not None:
+            return self._planned
+        from lsim.plan.schedule import Deps, plan
+
+        return plan(self.trace, self.arch, self.options["mapping"], Deps(self.options["deps"]))
 
     @cached_property
     def timeline(self) -> Timeline:
         """What every part did at any tick."""
-        return Timeline(self.plan, self.statistics.states)
+        from lsim.results.timeline import Timeline
+
+        return Timeline(lambda: self.plan, self.statistics.states)
 
     @property
     def ticks(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from random import Random
 
 import numpy as np
 from attrs import frozen
@@ -134,8 +135,8 @@ def _signatures(t: FoldedLog) -> Ints:
     The sum, modulo 2⁶⁴, of a fixed random number for each part's state. `laws` checks the sums that come of it against
     those of each part alone, so that a collision could not pass.
     """
-    random = np.random.default_rng(20240607)
-    table = random.integers(-(2**63), 2**63 - 1, size=(len(t.parts), len(t.labels)), dtype=np.int64)
+    numbers = Random(20240607).randbytes(8 * len(t.parts) * len(t.labels))
+    table = np.frombuffer(numbers, dtype="<i8").reshape(len(t.parts), len(t.labels))
     change = np.zeros(len(t.entries), dtype=np.int64)
     with np.errstate(over="ignore"):
         for part in range(len(t.parts)):

@@ -44,8 +44,10 @@ def plain(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence
     for i, column in enumerate(columns):
         justify: Literal["left", "right"] = "right" if i in right else "left"
         widest = max(cell_len(line[i]) for line in (columns, *lines))
-        least = min(widest, WRAPPED) if i == wraps else widest
-        table.add_column(column, justify=justify, overflow="fold", no_wrap=i != wraps, min_width=least)
+        if i == wraps and widest > WRAPPED:
+            table.add_column(column, justify=justify, overflow="fold", min_width=WRAPPED)
+        else:  # of a known width, for which rich need not measure every cell thrice
+            table.add_column(column, justify=justify, overflow="fold", no_wrap=True, width=widest)
     for line in lines:
         table.add_row(*map(Text, line))
     return table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -63,8 +63,13 @@ class Timeline:
     that is not in the run, and for a part that is not there.
     """
 
-    plan: Plan
+    planned: Callable[[], Plan]
     states: States
+
+    @property
+    def plan(self) -> Plan:
+        """How the work was divided: made for who asks of work, since how long parts waited can be told without."""
+        return self.planned()
 
     @property
     def log(self) -> FoldedLog:
