@@ -17,8 +17,8 @@ PICOJOULES_A_MILLIJOULE = 10**9  # mW over Hz is mJ
 
 
 @frozen
-class DevicePower:
-    """Power in mW of each device that works every tick: one of each kind, `laser` of a core.
+class PerDevice:
+    """A value for each device that works every tick: one of each kind, `laser` of a core.
 
     `encoder`: modulator with what holds it on its wavelength; `detector`: the two photodetectors of an output; `hold`: what
     keeps one element of a held operand, 0 where none is held.
@@ -32,6 +32,11 @@ class DevicePower:
     adc: Fraction
     adder: Fraction
     hold: Fraction
+
+
+@frozen
+class DevicePower(PerDevice):
+    """Power in mW."""
 
 
 def device_power(arch: Arch) -> DevicePower:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lsim.cli.settings import parse_settings, settings
+from lsim.cli.settings import machine_of, settings
 from lsim.cli.text import print_json, print_tables
 
 if TYPE_CHECKING:
@@ -50,9 +50,7 @@ def list_(as_json: bool) -> None:
 @as_json
 def show(name: str, settings: Sequence[str], area: bool, power: bool, level: str, as_json: bool) -> None:
     """Prints every value of ARCH, a name or a file, with its unit, provenance and source."""
-    from lsim.arch import load_arch
-
-    machine = load_arch(name).with_settings(parse_settings(settings))
+    machine = machine_of(name, settings)
     if area or power:
         _show_chip(machine, area, power, level, as_json)
     elif as_json:

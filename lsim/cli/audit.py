@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from lsim.cli.options import as_json
 from lsim.cli.text import print_json, print_tables
 
 
 @click.command(short_help="The published model and its known faults, over all its workloads.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+@as_json
 def audit(as_json: bool) -> None:
     """Sets the published model of Lightening-Transformer beside the simulation for every workload and machine that was published.
 

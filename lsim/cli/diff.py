@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from lsim.cli.options import as_json
 from lsim.cli.text import print_json, print_tables
 
 
 @click.command(short_help="Two runs, and where their times part.")
 @click.argument("a", metavar="A", type=click.Path(path_type=Path))
 @click.argument("b", metavar="B", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+@as_json
 def diff(a: Path, b: Path, as_json: bool) -> None:
     """Says what the run in folder B took more, or less, than the one in folder A, by operator and by cause.
 

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 
 import click
 
-from lsim.cli.options import models, names
-from lsim.cli.settings import parse_settings, settings
+from lsim.cli.options import as_json, models, names, of_machine
+from lsim.cli.settings import machine_of
 from lsim.cli.text import print_json, print_tables
 
 
 @click.command(short_help="What a model says of a trace on an architecture.")
-@click.argument("trace", metavar="TRACE")
-@click.option("--arch", required=True, metavar="ARCH", help="Name in `lsim arch list`, or a YAML file.")
-@settings
+@of_machine
 @models
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+@as_json
 def estimate(
     trace: str,
     arch: str,
@@ -30,12 +28,11 @@ def estimate(
 
     Nothing is simulated. The published model is that of the architecture's kind of core, faults and all.
     """
-    from lsim.arch import load_arch
     from lsim.models import load_model, predict
     from lsim.trace import load_trace
 
     workload = load_trace(trace)
-    machine = load_arch(arch).with_settings(parse_settings(settings))
+    machine = machine_of(arch, settings)
     said = predict(load_model(model, machine, level=level, corrected=names(correct)), workload, machine)
     if as_json:
         print_json(said.to_dict())

@@ -1,4 +1,4 @@
-"""Options that several commands share: the policies of a run, and which model is asked."""
+"""Options that several commands share: trace and machine, the policies of a run, which model is asked, JSON."""
 
 from __future__ import annotations
 
@@ -8,11 +8,27 @@ from typing import Any
 
 import click
 
+from lsim.cli.settings import settings
+
 # Written out, since importing what declares them takes longer than the help may; a test holds them equal.
 MAPPINGS = ("lockstep", "head-parallel", "m1-stationary")
 IDEALS = ("hbm", "gb", "capacity", "feed", "reload", "adc", "broadcast", "act", "dpu", "dispatch", "m1", "m2")
 
 Command = Callable[..., Any]
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+
+
+def of_machine(command: Command) -> Command:
+    """TRACE, --arch, --set."""
+    return _with(
+        command,
+        click.argument("trace", metavar="TRACE"),
+        click.option(
+            "--arch", required=True, metavar="ARCH", help="Name in `lsim arch list`, or a YAML file."
+        ),
+        settings,
+    )
 
 
 def policies(command: Command) -> Command:

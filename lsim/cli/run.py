@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lsim.cli.options import names, policies
-from lsim.cli.settings import parse_settings, settings
+from lsim.cli.options import as_json, names, of_machine, policies
+from lsim.cli.settings import machine_of
 from lsim.cli.text import print_json, print_tables
 from lsim.errors import InputError
 
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Replay a trace on an architecture.")
-@click.argument("trace", metavar="TRACE")
-@click.option("--arch", required=True, metavar="ARCH", help="Name in `lsim arch list`, or a YAML file.")
-@settings
+@of_machine
 @policies
 @click.option(
     "--no-fold", is_flag=True, help="Simulate every period, to check the folding: same result, later."
@@ -48,7 +46,7 @@ if TYPE_CHECKING:
     help="Also write the result, with its whole timeline, into a folder, all or nothing. Of a generation: the "
     "table of its steps, and no timeline.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+@as_json
 @click.option("--quiet", is_flag=True, help="No tables and no progress bar.")
 def run(
     trace: str,
@@ -69,7 +67,6 @@ def run(
     Time is in ticks of the photonic clock, and exact. A run that takes more than two seconds shows its
     progress on stderr.
     """
-    from lsim.arch import load_arch
     from lsim.cli.progress import Progress
     from lsim.results.output import check_folder
     from lsim.trace import load_workload
@@ -77,7 +74,7 @@ def run(
     workload = load_workload(trace)
     if only is not None:
         workload = _step(workload, only)
-    machine = load_arch(arch).with_settings(parse_settings(settings))
+    machine = machine_of(arch, settings)
     if out is not None:
         check_folder(out)
     options = {

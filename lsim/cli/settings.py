@@ -1,12 +1,16 @@
-"""The option `--set`: values of an architecture that are replaced."""
+"""The option `--set`: values of an architecture that are replaced, and the machine that comes of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from lsim.errors import InputError
+
+if TYPE_CHECKING:
+    from lsim.arch import Arch
 
 settings = click.option(
     "--set",
@@ -17,7 +21,14 @@ settings = click.option(
 )
 
 
-def parse_settings(settings: Sequence[str]) -> dict[str, str]:
+def machine_of(arch: str, settings: Sequence[str]) -> Arch:
+    """The architecture of a name or a file, with the values that are replaced."""
+    from lsim.arch import load_arch
+
+    return load_arch(arch).with_settings(_parsed(settings))
+
+
+def _parsed(settings: Sequence[str]) -> dict[str, str]:
     """`part.key=value` texts as a mapping."""
     parsed: dict[str, str] = {}
     for setting in settings:

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import click
 
-from lsim.cli.options import models, names, policies
-from lsim.cli.settings import parse_settings, settings
+from lsim.cli.options import as_json, models, names, of_machine, policies
+from lsim.cli.settings import machine_of
 from lsim.cli.text import print_json, print_tables
 
 
 @click.command(short_help="A model against the simulation, tick by tick.")
-@click.argument("trace", metavar="TRACE")
-@click.option("--arch", required=True, metavar="ARCH", help="Name in `lsim arch list`, or a YAML file.")
-@settings
+@of_machine
 @models
 @policies
 @click.option(
@@ -24,7 +22,7 @@ from lsim.cli.text import print_json, print_tables
     metavar="FILE",
     help="Also draw the rows as a waterfall: FILE.svg or FILE.png.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+@as_json
 def validate(
     trace: str,
     arch: str,
@@ -42,14 +40,13 @@ def validate(
 
     Exact, operator by operator and in total: nothing is left over. Rows are read off the simulated timeline.
     """
-    from lsim.arch import load_arch
     from lsim.cli.progress import Progress
     from lsim.ledger.validate import validate as run
     from lsim.ledger.waterfall import check_file, write_waterfall
     from lsim.trace import load_trace
 
     workload = load_trace(trace)
-    machine = load_arch(arch).with_settings(parse_settings(settings))
+    machine = machine_of(arch, settings)
     if plot is not None:
         check_file(plot)
     with Progress(workload.name, shown=not as_json) as progress:

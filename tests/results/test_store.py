@@ -123,11 +123,13 @@ def test_is_a_folder_that_is_not_there_refused(tmp_path: Path) -> None:
 def test_is_a_result_opened_without_planning_the_run_again(
     written: tuple[Result, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import lsim.results.result
+    import lsim.plan.schedule
 
     made = []
-    monkeypatch.setattr(lsim.results.result, "plan", lambda *_: made.append(1))
+    monkeypatch.setattr(lsim.plan.schedule, "plan", lambda *_: made.append(1))
     again = load_result(written[1])
     assert again.ticks == written[0].ticks
     assert again.parts() == written[0].parts()
+    assert again.timeline.longest_waits(3) == written[0].timeline.longest_waits(3)
     assert not made
+    assert again.plan is None and made

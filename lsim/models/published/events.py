@@ -5,25 +5,18 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import lru_cache
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from lsim.arch import Arch, device_power, event_energy
+from lsim.arch.power import PerDevice
 
 GIBI = 2**30
 
 
 @frozen
-class Events:
+class Events(PerDevice):
     """Energies in pJ. `word`: words of memory that an operand is."""
 
-    laser: Fraction
-    dac: Fraction
-    encoder: Fraction
-    detector: Fraction
-    tia: Fraction
-    adc: Fraction
-    adder: Fraction
-    hold: Fraction
     word: Fraction
     register: Fraction
     local: Fraction
@@ -35,20 +28,9 @@ class Events:
 @lru_cache(maxsize=64)
 def events(arch: Arch) -> Events:
     """What the events of an architecture cost."""
-    power, word = device_power(arch), arch.devices.word
-
-    def of(milliwatts: Fraction) -> Fraction:
-        return event_energy(arch, milliwatts)
-
+    word = arch.devices.word
     return Events(
-        laser=of(power.laser),
-        dac=of(power.dac),
-        encoder=of(power.encoder),
-        detector=of(power.detector),
-        tia=of(power.tia),
-        adc=of(power.adc),
-        adder=of(power.adder),
-        hold=of(power.hold),
+        **{name: event_energy(arch, power) for name, power in asdict(device_power(arch)).items()},
         word=Fraction(arch.operands.bits, word.bits),
         register=word.register,
         local=word.local,
