@@ -56,7 +56,7 @@ class _Outline:
     def _line(self, number: int, o: Operator) -> str:
         reads = " ".join("+".join(map(self._called, operand)) for operand in self._operands(o))
         depth = f"·{o.depth}" if o.depth else ""
-        flags = f"{' causal' if o.causal else ''}{f' window={o.window}' if o.window else ''}"
+        flags = f"{' causal' if o.causal else ''}{f' window={o.window}' if o.window else ''}{_band(o)}"
         tensors = [self.trace.tensors[name] for name in o.outputs]
         writes = " ".join(f"{t.elements}{'kv' if t.role is Role.KV else ''}" for t in tensors)
         return f"%{number} {o.kind} {o.heads}x{o.rows}x{o.columns}{depth}{flags} ({reads}) -> {writes}"
@@ -81,6 +81,21 @@ class _Outline:
     def _digest(self, o: Operator) -> None:
         operands = [self._key(operand) for operand in self._operands(o)]
         roles = [self.trace.tensors[name].role for name in o.outputs]
-        content = [o.kind, o.heads, o.rows, o.depth, o.columns, o.causal, o.window, operands, roles]
+        content = [
+            o.kind,
+            o.heads,
+            o.rows,
+            o.depth,
+            o.columns,
+            o.causal,
+            o.window,
+            *(o.band or ()),
+            operands,
+            roles,
+        ]
         digest = sha256(json.dumps(content).encode()).hexdigest()
         self.digests.update((name, f"{digest} {at}") for at, name in enumerate(o.outputs))
+
+
+def _band(o: Operator) -> str:
+    return f" band={o.band.begin}-{o.band.end - 1}/{o.band.tokens}" if o.band else ""

@@ -84,6 +84,8 @@ def _attributes(trace: Trace, operator: Operator) -> dict[str, object]:
         "lsim.label": operator.label,
         **{f"lsim.{size}": getattr(operator, size) for size in _SIZES},
         "lsim.causal": operator.causal,
+        **({"lsim.window": operator.window} if operator.window else {}),
+        **({"lsim.band": list(operator.band)} if operator.band else {}),
         "lsim.operands": [len(operand) for operand in operator.operands],
         "lsim.inputs": operator.reads,
         "lsim.input_roles": [trace.tensors[name].role.value for name in operator.reads],
@@ -134,6 +136,7 @@ def _lines(node: Any) -> Iterator[dict[str, Any]]:
             raise ValueError("its operands and its inputs differ")
         sizes = {size: said[f"lsim.{size}"] for size in _SIZES if size != "depth" or said["lsim.depth"]}
         kind, label, causal = said["lsim.kind"], said["lsim.label"], said["lsim.causal"]
+        mask = {word: said[f"lsim.{word}"] for word in ("window", "band") if f"lsim.{word}" in said}
     except (KeyError, ValueError, TypeError) as error:
         problem = f"the attributes that lsim wrote are missing or broken: {error}"
         raise TraceError(problem, place=f"node {node.id} ({node.name})") from None
@@ -142,7 +145,7 @@ def _lines(node: Any) -> Iterator[dict[str, Any]]:
             yield {"tensor": tensor.name, "role": tensor.role, "shape": tensor.shape}
     ends = [sum(counts[: at + 1]) for at in range(len(counts))]
     yield {
-        "op": node.name, "kind": kind, "label": label, **sizes, "causal": causal,
+        "op": node.name, "kind": kind, "label": label, **sizes, "causal": causal, **mask,
         "operands": [names[end - count : end] for end, count in zip(ends, counts, strict=True)],
         "outputs": {tensor.name: tensor.shape for tensor in outputs},
         "kv": [tensor.name for tensor in outputs if tensor.role is Role.KV],

@@ -4,6 +4,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from math import prod
 
 from lsim.errors import TraceError, closest
+from lsim.trace.band import Band
 from lsim.trace.document import Document, Statement
 from lsim.trace.ir import Kind, Operator, Role, Tensor, Trace, operator_graph
 
@@ -110,6 +111,24 @@ def _check_shape(operator: Operator) -> None:
         raise TraceError(f"{operator.kind} cannot be causal")
     if operator.window and not operator.causal:
         raise TraceError("only a causal operator has a window")
+    if operator.band is not None:
+        _check_band(operator, operator.band)
+
+
+def _check_band(operator: Operator, band: Band) -> None:
+    """That the sizes are those of the band's queries and of the keys that they need."""
+    if not operator.causal:
+        raise TraceError("only a causal operator has a band")
+    if not 0 <= band.begin < band.end <= band.tokens:
+        raise TraceError(f"a band is [begin, end, tokens], begin < end <= tokens, not {list(band)}")
+    if operator.rows % band.queries:
+        raise TraceError(
+            f"has {operator.rows} rows, not a multiple of the {band.queries} queries of its band"
+        )
+    keys = band.keys(operator.window)
+    if keys not in (operator.columns, operator.depth):
+        what = "columns or depth" if operator.is_gemm else "columns"
+        raise TraceError(f"the queries of its band need {keys} keys, which is not its {what}")
 
 
 def _needs(operator: Operator) -> Sequence[tuple[int, ...] | None]:

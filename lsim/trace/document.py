@@ -176,6 +176,5 @@ def _renamed(statement: Statement, here: Mapping[str, str], read: Mapping[str, s
         return Statement(tensors, None, statement.line)
     operands = tuple(tuple(read[name] for name in operand) for operand in old.operands)
     outputs = tuple(here[name] for name in old.outputs)
-    sizes = (old.heads, old.rows, old.depth, old.columns)
-    new = Operator(here[old.name], old.kind, operands, outputs, *sizes, old.causal, old.label, old.window)
+    new = evolve(old, name=here[old.name], operands=operands, outputs=outputs)
     return Statement(tensors, new, statement.line)

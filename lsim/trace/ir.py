@@ -29,6 +29,8 @@ from typing import TYPE_CHECKING
 
 from attrs import astuple, field, frozen
 
+from lsim.trace.band import Band
+
 if TYPE_CHECKING:
     import networkx
 
@@ -78,7 +80,8 @@ class Operator:
     Decode attention reads `("k_cache", "k_new")` as one operand; a fused layer writes `("q", "k", "v")`.
     `causal`: query t needs keys 0 to t only, and there are as many queries (of a head) as keys; the sizes are
     those of the dense product all the same. `window`: of those, query t needs the last `window` only, itself included
-    (sliding-window attention); 0 if all. `label` is the operator's job, in the words of its model family.
+    (sliding-window attention); 0 if all. `band`: the queries that a causal operator has, if not all, with the keys that some of
+    them need; the sizes are dense within. `label` is the operator's job, in the words of its model family.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Operator:
     causal: bool = False
     label: str = ""
     window: int = 0
+    band: Band | None = None
 
     @property
     def is_gemm(self) -> bool:
@@ -104,7 +108,7 @@ class Operator:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of the dense product: 0 for a vector operator."""
+        """Multiply-accumulates of the product, masked ones counted: 0 for a vector operator."""
         return self.elements * self.depth
 
     @property
@@ -126,7 +130,7 @@ class Trace:
 
     @cached_property
     def macs(self) -> int:
-        """Multiply-accumulates of all GEMMs, causal ones counted dense."""
+        """Multiply-accumulates of all GEMMs, masked ones counted."""
         return sum(operator.macs for operator in self.operators)
 
     @cached_property
@@ -204,9 +208,9 @@ class Trace:
 
 
 def _content(operator: Operator) -> tuple[object, ...]:
-    """The fields, without a window where there is none: the hash is that of before there were windows."""
+    """The fields, without a band or a window where there is none: the hash is that of before there were any."""
     fields = astuple(operator, recurse=False)
-    return fields if operator.window else fields[:-1]
+    return fields if operator.band else fields[:-1] if operator.window else fields[:-2]
 
 
 def operator_graph(operators: Sequence[Operator]) -> "networkx.DiGraph[str]":

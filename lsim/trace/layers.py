@@ -29,5 +29,6 @@ def stretches(trace: Trace) -> list[Stretch]:
 
 def _signature(trace: Trace, operator: Operator) -> Hashable:
     sizes = (operator.heads, operator.rows, operator.depth, operator.columns)
+    mask = operator.causal, operator.window, operator.band
     roles = tuple(trace.tensors[name].role for name in operator.reads)
-    return _NUMBER.sub("", operator.name), operator.kind, sizes, operator.causal, operator.window, roles
+    return _NUMBER.sub("", operator.name), operator.kind, sizes, mask, roles

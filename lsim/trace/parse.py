@@ -171,6 +171,7 @@ def _operator(record: Record) -> Statement:
         causal=record.flag("causal"),
         label=record.text("label", ""),
         window=record.size("window", 0) if "window" in record.fields else 0,
+        band=record.band("band"),
     )
     roles = {tensor: Role.KV if tensor in cached else Role.ACTIVATION for tensor in shapes}
     tensors = tuple(Tensor(tensor, shape, roles[tensor]) for tensor, shape in shapes.items())

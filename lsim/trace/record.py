@@ -8,6 +8,7 @@ from typing import NoReturn
 from attrs import define, field, frozen
 
 from lsim.errors import TraceError, closest
+from lsim.trace.band import Band
 
 MAX_SIZE = 2**40  # no dimension of a model comes near; a slip of the keyboard does
 
@@ -50,6 +51,19 @@ class Record:
 
     def shape(self, key: str) -> tuple[int, ...]:
         return self._shape(key, self._take(key, _REQUIRED))
+
+    def band(self, key: str) -> Band | None:
+        """Three whole numbers, begin, end and tokens, the same in every step; None if the field is missing."""
+        value = self._take(key, None)
+        if value is None and key not in self.fields:
+            return None
+        if (
+            not isinstance(value, list)
+            or len(value) != 3
+            or not all(type(n) is int and 0 <= n <= MAX_SIZE for n in value)
+        ):
+            self._must_be(key, "a list of begin, end and tokens", value)
+        return Band(*value)
 
     def word(self, key: str, known: Iterable[str]) -> str:
         """One of a closed list."""

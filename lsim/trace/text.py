@@ -13,7 +13,7 @@ STEP = "t"  # the number of a step, in the sizes of a generation
 
 def dumps(trace: Trace) -> str:
     """The canonical text of a trace: nothing folded, a stored tensor declared just before its first use."""
-    return text_of(_unfolded(trace))
+    return text_of(unfolded(trace))
 
 
 def text_of(document: Document) -> str:
@@ -21,7 +21,8 @@ def text_of(document: Document) -> str:
     return "".join(f"{line}\n" for line in _lines(document))
 
 
-def _unfolded(trace: Trace) -> Document:
+def unfolded(trace: Trace) -> Document:
+    """The document of a trace: nothing folded, a stored tensor declared just before its first use."""
     statements: list[Statement] = []
     known: set[str] = set()
     for operator in trace.operators:
@@ -87,6 +88,7 @@ def _operator_fields(operator: Operator, outputs: tuple[Tensor, ...]) -> Mapping
         "columns": operator.columns,
         "causal": operator.causal or None,
         "window": operator.window or None,
+        "band": operator.band,
         "operands": [operand[0] if len(operand) == 1 else operand for operand in operator.operands],
         "outputs": {tensor.name: tensor.shape for tensor in outputs},
         "kv": [tensor.name for tensor in outputs if tensor.role is Role.KV] or None,
