@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import cached_property
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 from attrs import evolve, field, frozen
@@ -117,10 +118,13 @@ class Bander:
         yield evolve(statement, tensors=tuple(tensors), operator=new)
 
     def _bands(self, parts: Sequence[Statement], attention: Attention, cuts: Cuts) -> Iterator[Statement]:
-        """All of an attention: band after band, and in each scores, softmax and values."""
-        for number, band in enumerate(bands(attention, self.queries)):
-            made = _Band(self, attention, cuts, band, number)
-            yield from made.statements(parts)
+        """All of an attention, band after band; the scores of the next are made before the softmax of one, so that the cores work during it."""
+        cut = enumerate(bands(attention, self.queries))
+        each = [list(_Band(self, attention, cuts, band, number).statements(parts)) for number, band in cut]
+        yield each[0][0]
+        for made, following in zip_longest(each, each[1:]):
+            yield from following[:1] if following else ()
+            yield from made[1:]
 
     def _of(self, statement: Statement) -> Attention | None:
         return self.attentions.get(statement.operator.name) if statement.operator else None
