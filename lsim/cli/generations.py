@@ -44,6 +44,7 @@ def content(generation: Generation) -> dict[str, Any]:
     return {
         "name": generation.name,
         "macs": generation.total_macs,
+        **generation.masked.to_dict(),
         "parameters": generation.parameters,
         "steps": len(generation.steps),
         "tokens": generation.tokens,

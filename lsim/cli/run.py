@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 @of_machine
 @policies
 @click.option(
+    "--skip-masked",
+    type=click.IntRange(1),
+    metavar="QUERIES",
+    help="Cut causal attention into bands of so many queries, and leave out the keys that no query of a band needs. "
+    "Else it is computed dense.",
+)
+@click.option(
     "--no-fold", is_flag=True, help="Simulate every period, to check the folding: same result, later."
 )
 @click.option(
@@ -55,6 +62,7 @@ def run(
     mapping: str | None,
     deps: str,
     ideal: str,
+    skip_masked: int | None,
     no_fold: bool,
     step: str,
     only: int | None,
@@ -72,6 +80,8 @@ def run(
     from lsim.trace import load_workload
 
     workload = load_workload(trace)
+    if skip_masked is not None:
+        workload = _skipping(workload, skip_masked)
     if only is not None:
         workload = _step(workload, only)
     machine = machine_of(arch, settings)
@@ -106,6 +116,12 @@ def _replayed(
     from lsim.simulate import simulate
 
     return simulate(workload, machine, **options)
+
+
+def _skipping(workload: Trace | Generation, queries: int) -> Trace | Generation:
+    from lsim.trace.skip import skip_masked
+
+    return skip_masked(workload, queries)
 
 
 def _step(workload: Trace | Generation, number: int) -> Trace:

@@ -13,6 +13,7 @@ from lsim.cli import formats, generations
 from lsim.cli.archs import as_json
 from lsim.cli.extract import from_config, from_torch
 from lsim.cli.making import make
+from lsim.cli.skipping import skip_masked
 from lsim.cli.text import print_json, print_tables
 from lsim.errors import InputError
 
@@ -28,7 +29,14 @@ def trace() -> None:
     """Lists, shows and makes traces."""
 
 
-for command in (formats.from_csv, formats.to_csv, formats.from_chakra, formats.to_chakra, formats.from_onnx):
+for command in (
+    skip_masked,
+    formats.from_csv,
+    formats.to_csv,
+    formats.from_chakra,
+    formats.to_chakra,
+    formats.from_onnx,
+):
     trace.add_command(command)
 
 
@@ -116,14 +124,16 @@ def _summary(workload: Trace) -> dict[str, Any]:
 
 
 def _content(workload: Trace) -> dict[str, Any]:
-    """All of a trace. `bytes` of the tensors of each role and `intensity`, MACs per byte of the weights and KV entries that
+    """All of a trace. `masked_macs`, `skipped_macs`: see `lsim.trace.masks`. `bytes` of the tensors of each role and `intensity`, MACs per byte of the weights and KV entries that
     GEMMs read, each fetched once, by bits an element; null where nothing is fetched. `repeats`: what is in it several times.
     """
     from lsim.trace.layers import stretches
+    from lsim.trace.masks import masked
 
     return {
         "name": workload.name,
         "macs": workload.macs,
+        **masked(workload).to_dict(),
         "parameters": workload.parameters,
         "bytes": {str(bits): _bytes(workload, bits) for bits in WIDTHS},
         "intensity": {str(bits): _intensity(workload, bits) for bits in WIDTHS},
@@ -160,9 +170,14 @@ def _short(count: int) -> str:
 
 def _tables(workload: Trace) -> Iterator[object]:
     from lsim.results.tables import heading, plain, section
+    from lsim.trace.masks import masked
 
     yield heading(workload.name, workload.description)
     yield f"{workload.macs:,} MACs in {len(workload.operators):,} operators, {workload.parameters:,} parameters"
+    told = masked(workload)
+    if told.words:
+        dense = workload.macs + told.skipped
+        yield f"{told.words}: {told.masked:,} computed though masked, {dense:,} of the dense products"
     columns = ("bytes, by role", *(f"{bits} bit" for bits in WIDTHS))
     yield from section("Tensors", plain(columns, _sizes(workload), right=range(1, len(columns))))
     columns = ("operator", "kind", "heads", "rows", "depth", "columns", "MACs", "share")
@@ -197,7 +212,8 @@ def _row(operator: Operator, count: int, total: int) -> tuple[str, ...]:
 
     name = operator.name if count == 1 else f"  {layerless(operator.name)}"
     window = f", window {operator.window:,}" if operator.window else ""
-    kind = f"{operator.kind.value}{', causal' if operator.causal else ''}{window}"
+    band = f" {operator.band.begin:,} to {operator.band.end - 1:,}" if operator.band else ""
+    kind = f"{operator.kind.value}{', causal' if operator.causal else ''}{band}{window}"
     sizes = (operator.heads, operator.rows, operator.depth, operator.columns)
     share = f"{100 * operator.macs * count / total:.1f} %" if operator.macs else ""
     return (
@@ -220,6 +236,8 @@ def _operator(operator: Operator) -> dict[str, Any]:
         "depth": operator.depth,
         "columns": operator.columns,
         "causal": operator.causal,
+        "window": operator.window or None,
+        "band": operator.band,
         "operands": [list(operand) for operand in operator.operands],
         "outputs": list(operator.outputs),
     }

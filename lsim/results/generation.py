@@ -114,6 +114,7 @@ class GenerationResult:
                 "sha256": generation.sha256,
                 "operators": generation.operators,
                 "macs": self.macs,
+                **generation.masked.to_dict(),
             },
             "arch": arch_told(self.arch),
             "options": dict(self.options),

@@ -10,6 +10,7 @@ from lsim.results.tables import (
     assumptions,
     causes_of_tiles,
     heading,
+    masks,
     number,
     pairs,
     percent,
@@ -35,6 +36,7 @@ def report(result: GenerationResult) -> Iterator[object]:
             ("", tick_of(arch)),
             *_speeds(result),
             ("work", f"{number(result.macs)} MACs, {percent(result.useful_macs)} of the peak"),
+            *masks(generation.masked),
             ("policies", f"mapping {options['mapping']}, dependencies {options['deps']}, ideal: {ideal}"),
             (
                 "simulation",
@@ -81,6 +83,8 @@ def content(generation: Generation) -> Iterator[object]:
         f"{generation.total_macs:,} MACs in {generation.operators:,} operators of {len(generation.steps):,} steps, "
         f"{generation.parameters:,} parameters"
     )
+    if generation.masked.words:
+        yield generation.masked.words
     columns = ("phase", "steps", "tokens each", "operators each", "MACs, first step", "MACs, all steps")
     rows = [
         (

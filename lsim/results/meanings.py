@@ -58,6 +58,8 @@ _RUN = (
     Meaning("seconds", "length of the run", "s", PHOTONIC, "ticks / core.clock"),
     Meaning("macs", "multiply-accumulates of the trace", "MACs", "", "Σ heads · rows · depth · columns of its GEMMs", "", ("run: trace.macs", "trace show: macs", "trace list: *.macs")),
     Meaning("trace.operators", "operators of the trace", "operators", also=("trace list: *.operators",)),
+    Meaning("trace.masked_macs", "of the MACs, those of a query and a key that it does not need: a causal mask takes their result away, and they are computed all the same", "MACs", "", "Σ over causal attentions: macs · (1 − pairs needed / pairs computed)", also=("trace show: masked_macs",)),
+    Meaning("trace.skipped_macs", "MACs of the dense products of causal attention that are not computed, since its queries are in bands; macs + skipped_macs are those of the dense trace", "MACs", "", "Σ over bands: macs · (tokens / keys − 1)", also=("trace show: skipped_macs",)),
     Meaning("events", "events that were simulated", "events", entries="none: folding skips events and changes nothing else"),
     Meaning("folds", "stretches that were repeated without simulating them again", "folds", entries="folds of the log"),
     Meaning("cpu_s", "processor time of planning, simulating and checking; the only number that differs from run to run", "s", "CPU of this computer"),
@@ -93,8 +95,10 @@ _TRACE = (
             ("rows", "rows of the result, of one head", "rows"),
             ("depth", "K: terms of each sum; 0 of a vector operator", "elements"),
             ("columns", "columns of the result, of one head", "columns"),
+            ("window", "keys that a query sees, its own included, where not all; else null", "tokens"),
         )
     ),
+    Meaning("operators.*.band.*", "the queries of a band of causal attention: the first, the one after the last, and those of the whole sequence; null where it is in no bands", "queries", also=("trace show: operators.*.band.*",)),
 )  # fmt: skip
 
 _INSPECT = (

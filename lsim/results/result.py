@@ -13,6 +13,7 @@ from lsim.results.folded import FoldedLog
 from lsim.results.positions import reached
 from lsim.results.statistics import PartTime, Statistics, shares
 from lsim.trace import Trace
+from lsim.trace.masks import Masked, masked
 
 if TYPE_CHECKING:
     from lsim.plan.schedule import Plan
@@ -82,6 +83,11 @@ class Result:
     @property
     def macs(self) -> int:
         return self.trace.macs
+
+    @cached_property
+    def masked(self) -> Masked:
+        """How many of the MACs are masked, and how many are skipped because they would be."""
+        return masked(self.trace)
 
     def utilization(self) -> dict[str, float]:
         """What the cores did over what they could have done: see `lsim.results.statistics.shares`."""
@@ -155,6 +161,7 @@ class Result:
                 "sha256": self.trace.sha256,
                 "operators": len(self.trace.operators),
                 "macs": self.macs,
+                **self.masked.to_dict(),
             },
             "arch": arch_told(self.arch),
             "options": self.options,

@@ -18,6 +18,7 @@ from lsim.units import ticks_as_time
 if TYPE_CHECKING:
     from lsim.arch import Arch, Assumption
     from lsim.results.result import Result
+    from lsim.trace.masks import Masked
 
 LEAST_BUSY = 0.005  # parts that are busy for less than this share are left out
 OPERATORS = 12
@@ -105,6 +106,7 @@ def _headline(result: Result) -> Iterator[object]:
             ("", tick_of(arch)),
             ("work", f"{number(result.macs)} MACs in {len(trace.operators):,} operators"),
             *([("settings", f"{changed}, in place of the architecture's")] if changed else []),
+            *masks(result.masked),
             ("policies", f"mapping {options['mapping']}, dependencies {options['deps']}, ideal: {ideal}"),
             (
                 "simulation",
@@ -113,6 +115,12 @@ def _headline(result: Result) -> Iterator[object]:
             ),
         ]
     )
+
+
+def masks(masked: Masked) -> Iterator[tuple[str, str]]:
+    """What of the work causal attention needs nothing of; no line where nothing is causal."""
+    if masked.words:
+        yield "masks", masked.words if masked.queries else f"{masked.words} (--skip-masked computes fewer)"
 
 
 def tick_of(arch: Arch) -> str:

@@ -28,6 +28,11 @@ def load_workload(name_or_path: str | Path) -> Trace | Generation:
     return _made(name_or_path, lambda document: check(document) if document.phases else build(document))
 
 
+def load_document(name_or_path: str | Path) -> Document:
+    """What is written in a file or of a name, repeats and steps folded as they are there; names and sizes are not checked."""
+    return _made(name_or_path, lambda document: document)
+
+
 def _made(name_or_path: str | Path, make: Callable[[Document], Made]) -> Made:
     path = _find(name_or_path)
     try:

@@ -14,6 +14,7 @@ from lsim.errors import TraceError
 from lsim.trace.check import build, check_sizes
 from lsim.trace.document import Document, Item, Phase, Repeat, Statement, grown_operator, grown_tensor
 from lsim.trace.ir import Role, Trace
+from lsim.trace.masks import Masked, masked, total
 from lsim.trace.text import text_of
 
 DEGREE = 8
@@ -81,6 +82,19 @@ class Generation:
     def total_macs(self) -> int:
         """Multiply-accumulates of all steps."""
         return sum(self.macs(step.number) for step in self.steps)
+
+    @cached_property
+    def masked(self) -> Masked:
+        """How many of the MACs of all steps are masked, and how many are skipped because they would be."""
+        parts = []
+        for phase in self.document.phases:
+            mine = [step.number for step in self.steps if step.phase is phase]
+            causal = any(
+                statement.operator and statement.operator.causal for _, statement in _times(phase.first)
+            )
+            told = [masked(self.trace(number)) for number in mine] if causal else []
+            parts += told or [Masked(macs=sum(map(self.macs, mine)))]
+        return total(parts)
 
     @cached_property
     def operators(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import frozen
 
@@ -148,10 +148,10 @@ class Masked:
     """
 
     macs: int
-    masked: int
-    skipped: int
-    queries: int
-    dense: bool
+    masked: int = 0
+    skipped: int = 0
+    queries: int = 0
+    dense: bool = False
 
     @property
     def share(self) -> float:
@@ -170,12 +170,12 @@ class Masked:
     @property
     def words(self) -> str:
         """A line for people; empty where nothing is causal."""
-        if not (self.dense or self.queries):
-            return ""
-        how = [f"in bands of {self.queries:,} queries"] if self.queries else []
-        how += [f"{'some ' if how else ''}dense"] if self.dense else []
-        skipped = f", {_percent(self.skipped_share)} of the dense work is skipped" if self.queries else ""
-        return f"causal attention {', '.join(how)}: {_percent(self.share)} of the MACs are masked{skipped}"
+        masked = f"{_percent(self.share)} of the MACs are masked"
+        if not self.queries:
+            return f"causal attention dense: {masked}" if self.dense else ""
+        some = ", some dense" if self.dense else ""
+        skipped = f"{_percent(self.skipped_share)} of those of the dense products are skipped"
+        return f"causal attention in bands of {self.queries:,} queries{some}: {masked}; {skipped}"
 
 
 def _percent(share: float) -> str:
@@ -194,15 +194,14 @@ def masked(trace: Trace) -> Masked:
     )
 
 
-def total(parts: Iterable[tuple[int, Masked]]) -> Masked:
-    """Of several traces, each so many times."""
-    several = list(parts)
+def total(parts: Sequence[Masked]) -> Masked:
+    """Of several traces together."""
     return Masked(
-        macs=sum(times * one.macs for times, one in several),
-        masked=sum(times * one.masked for times, one in several),
-        skipped=sum(times * one.skipped for times, one in several),
-        queries=max((one.queries for _, one in several), default=0),
-        dense=any(one.dense for _, one in several),
+        macs=sum(one.macs for one in parts),
+        masked=sum(one.masked for one in parts),
+        skipped=sum(one.skipped for one in parts),
+        queries=max((one.queries for one in parts), default=0),
+        dense=any(one.dense for one in parts),
     )
 
 

@@ -23,7 +23,7 @@ from lsim.trace.pieces import divisible
 from lsim.trace.text import unfolded
 from lsim.units import ceil_div
 
-Work = TypeVar("Work", Trace, Generation)
+Work = TypeVar("Work", Trace, Generation, Trace | Generation)
 
 MAX_NAMES = 10_000_000  # pieces of keys and values that the operands of a trace may name
 
