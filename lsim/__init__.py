@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from lsim.trace import list_traces as list_traces
     from lsim.trace import load_trace as load_trace
     from lsim.trace import load_workload as load_workload
+    from lsim.trace.skip import skip_masked as skip_masked
 
 __version__ = "0.1.0"
 
@@ -62,6 +63,7 @@ _HOMES = {
     "predict": "lsim.models",
     "simulate": "lsim.simulate",
     "simulate_generation": "lsim.generate",
+    "skip_masked": "lsim.trace.skip",
     "trace_module": "lsim.extract.api",
     "validate": "lsim.ledger.validate",
 }
@@ -90,6 +92,7 @@ __all__ = [
     "predict",
     "simulate",
     "simulate_generation",
+    "skip_masked",
     "trace_module",
     "validate",
 ]

@@ -33,6 +33,7 @@ FACE = [
     "predict",
     "simulate",
     "simulate_generation",
+    "skip_masked",
     "trace_module",
     "validate",
 ]

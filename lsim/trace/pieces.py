@@ -85,12 +85,12 @@ def by_pairs(trace: Trace, attention: Attention, queries: int) -> Mapping[str, C
 
 
 def divisible(trace: Trace, attentions: Sequence[Attention], why: dict[str, str]) -> Iterator[Attention]:
-    """Those attentions whose tensors can be divided among tokens and bands; of the others the reason is put down."""
+    """Those attentions that are in bands or can be: whose tensors can be divided among tokens; of the others the reason is put down."""
     scores = {name for one in attentions for operator in one.operators[:-1] for name in operator.outputs}
     pairs = {name for one in attentions for name in one.pairs}
     known: dict[str, tuple[int, int]] = {}
     for one in attentions:
-        problem = _indivisible(trace, one, scores | pairs)
+        problem = "" if one.softmax.band else _indivisible(trace, one, scores | pairs)
         form = one.band.tokens, one.window
         if not problem and any(known.setdefault(name, form) != form for name in one.pairs):
             problem = "what is added to its scores is added to others of another window"

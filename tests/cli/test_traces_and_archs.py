@@ -22,7 +22,8 @@ def test_does_trace_list_name_every_trace():
 
 def test_shows_trace_show_what_is_in_a_trace():
     shown = json.loads(call("trace", "show", "deit-tiny", "--json").stdout)
-    assert list(shown) == ["name", "macs", "parameters", "bytes", "intensity", "repeats", "operators"]
+    masks = ["masked_macs", "skipped_macs"]
+    assert list(shown) == ["name", "macs", *masks, "parameters", "bytes", "intensity", "repeats", "operators"]
     assert shown["bytes"]["8"]["weight"] == shown["parameters"]
     assert [(one["count"], len(one["operators"])) for one in shown["repeats"]] == [(12, 12)]
     fetched = shown["parameters"] - 192 * (

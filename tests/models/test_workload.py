@@ -11,6 +11,7 @@ from lsim.models import predict
 from lsim.models.published import FORMS
 from lsim.models.published.workload import Layer, attention_layers, gemm_of, projections
 from lsim.trace import Kind, Operator, Tensor, Trace, load_trace
+from lsim.trace.skip import skip_masked
 
 LT_B = load_arch("lt-b-4bit")
 
@@ -31,6 +32,12 @@ def test_what_are_the_attention_layers(
     name: str, layers: int, tokens: int, features: int, scores: int
 ) -> None:
     assert list(attention_layers(load_trace(name))) == [Layer(tokens, features, scores)] * layers
+
+
+def test_is_attention_in_bands_one_layer_of_the_scores_that_are_computed() -> None:
+    work = skip_masked(load_trace("gpt2-small"), 256)
+    scores = 12 * 256 * (256 + 512 + 768 + 1024)
+    assert list(attention_layers(work)) == [Layer(1024, 768, scores)] * 12
 
 
 def test_which_gemms_are_what() -> None:

@@ -11,15 +11,23 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from lsim import load_arch, load_trace, simulate
+from lsim import load_arch, load_trace, simulate, skip_masked
 from lsim.cli import cli
 from lsim.errors import InputError
+from lsim.extract.api import from_config
+from lsim.extract.config import Config
+from lsim.extract.request import Phase, Request
 from lsim.kernel.labels import Cause
 from lsim.ledger.audit import audit
 from lsim.results.ledger_rows import ALL
 from lsim.results.meaning import Meaning
 from lsim.results.meanings import CAUSES, MEANINGS, as_markdown, explain
+from lsim.trace import save
 
+WINDOWED = {
+    "model_type": "mistral", "num_hidden_layers": 1, "hidden_size": 8, "intermediate_size": 8, "num_attention_heads": 2,
+    "num_key_value_heads": 1, "vocab_size": 9, "sliding_window": 4,
+}  # fmt: skip
 EXACT = re.compile(r"-?\d+/\d+")
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,6 +38,9 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     folder = str(tmp_path_factory.mktemp("runs") / "run")
     generation = str(tmp_path_factory.mktemp("traces") / "generation.jsonl")
     call("trace", "make", "gpt2", "--phase", "generate", "--prompt", "4", "--new", "3", "-o", generation)
+    banded = str(tmp_path_factory.mktemp("traces") / "banded.jsonl")
+    windowed = from_config(Config(WINDOWED), Request(Phase.PREFILL, tokens=8))
+    save(skip_masked(windowed, 3), banded)
     run = ["run", "deit-tiny", "--arch", "lt-b-4bit", "--out", folder]
     bank = ["run", "deit-tiny", "--arch", "mrr-bank-4bit", "--out", f"{folder} of a bank"]
     look = {
@@ -47,6 +58,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
         "run of a generation": ["run", generation, "--arch", "lt-b-4bit"],
         "trace show": ["trace", "show", "deit-tiny"],
         "trace show of a generation": ["trace", "show", generation],
+        "trace show of a band": ["trace", "show", banded],
         "trace list": ["trace", "list"],
         "estimate": ["estimate", "deit-tiny", "--arch", "lt-b-4bit", "--correct", "all"],
         "estimate of a bank": ["estimate", "deit-tiny", "--arch", "mrr-bank-4bit"],

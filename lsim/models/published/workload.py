@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from lsim.trace import Kind, Operator, Trace
 
@@ -57,16 +57,29 @@ def attention_layers(trace: Trace) -> Iterator[Layer]:
 
     Tokens are the columns of those layers and features what the queries have for each token. So a layer of n tokens, E
     features and as many query heads as key heads is Layer(n, E, n·n·heads), as published; where queries share key heads, or
-    see keys of a cache, the scores are still those of the softmax.
+    see keys of a cache, the scores are still those of the softmax. An attention in bands is one layer, of the scores of all.
     """
+    layer: Layer | None = None
     for operator in trace.operators:
         if not operator.is_gemm or trace.is_linear(operator):
             continue
         readers = {reader.kind for name in operator.outputs for reader in trace.consumers(name)}
         makers = layers_behind(trace, operator.operands[0])
         if Kind.SOFTMAX in readers and makers:
-            tokens = makers[0].columns
-            yield Layer(tokens, operator.heads * operator.rows * operator.depth // tokens, operator.elements)
+            if layer and operator.band and operator.band.begin:
+                layer = evolve(layer, scores=layer.scores + operator.elements)
+                continue
+            yield from [layer] if layer else []
+            layer = _layer(operator, makers[0].columns)
+    yield from [layer] if layer else []
+
+
+def _layer(product: Operator, tokens: int) -> Layer:
+    """The layer of Q·Kᵀ, or of its first band."""
+    band = product.band
+    queries = product.heads * product.rows * product.depth
+    whole = queries * band.tokens // band.queries if band else queries
+    return Layer(tokens, whole // tokens, product.elements)
 
 
 def projections(trace: Trace) -> list[Operator]:
