@@ -5,12 +5,14 @@ import gzip
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
-from strategies import traces
+from hypothesis.strategies import integers
+from strategies import causals, traces
 
-from lsim import load_arch, simulate
+from lsim import load_arch, simulate, skip_masked
 from lsim.cli import cli
 from lsim.errors import TraceError
 from lsim.trace import Kind, dumps, list_traces, load_trace, loads
+from lsim.trace.check import build
 
 pytest.importorskip("google.protobuf.proto")
 from lsim.extract.chakra import from_chakra, to_chakra
@@ -36,6 +38,12 @@ def test_is_a_trace_the_same_there_and_back(name):
 def test_is_any_trace_the_same_there_and_back(trace):
     checked = loads(dumps(trace))
     assert from_chakra(to_chakra(checked), "other")[0] == checked
+
+
+@given(causals(), integers(1, 4))
+def test_are_windows_and_bands_the_same_there_and_back(one, queries):
+    trace = skip_masked(build(one.document), queries)
+    assert from_chakra(to_chakra(trace), "other")[0] == loads(dumps(trace))
 
 
 def test_are_data_dependencies_the_graph_of_the_trace():

@@ -7,14 +7,15 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from reference import run as run_reference
 from small import gemm, machine, trace, vector
-from strategies import Machine, machines, traces
+from strategies import Causal, Machine, causals, machines, traces
 from unfold import busy_intervals, intervals
 
-from lsim import simulate
+from lsim import simulate, skip_masked
 from lsim.errors import InputError
 from lsim.kernel import fold, program
 from lsim.results.result import Result
 from lsim.trace import Kind, Trace
+from lsim.trace.check import build
 
 RUNS = settings(
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
@@ -88,6 +89,32 @@ def test_is_the_run_by_blocks_the_run_by_shots(
 @RUNS
 @given(traces(layers=2), machines())
 def test_is_it_the_machine_of_the_page(trace: Trace, machine: Machine) -> None:
+    compare_with_the_reference(trace, machine)
+
+
+BANDS = settings(RUNS, max_examples=25)
+
+
+@BANDS
+@given(causals(tokens=7, layers=2), st.integers(1, 4), machines())
+def test_is_attention_in_bands_the_machine_of_the_page(one: Causal, queries: int, machine: Machine) -> None:
+    compare_with_the_reference(skip_masked(build(one.document), queries), machine)
+
+
+@BANDS
+@given(causals(tokens=7), st.integers(1, 4), machines(groups=("1", "2")), POLICIES, KNOBS)
+def test_is_the_folded_run_of_bands_the_unfolded_run(
+    one: Causal,
+    queries: int,
+    machine: Machine,
+    policies: dict[str, str | None],
+    knobs: tuple[int, int, int, int],
+) -> None:
+    banded = skip_masked(build(one.document), queries)
+    test_is_the_folded_run_the_unfolded_run.hypothesis.inner_test(banded, machine, policies, knobs)  # type: ignore[attr-defined]
+
+
+def compare_with_the_reference(trace: Trace, machine: Machine) -> None:
     result = simulated(trace, machine)
     try:
         reference = run_reference(trace, machine.arch)

@@ -123,10 +123,32 @@ def test_is_a_table_without_whole_rows_refused():
         (op("o", "gemm", (1, 4, 1, 3), "x"), "gemm takes 2 to 3 operands, not 1"),
         (op("o", "activation", (1, 4, 0, 3), "x", causal=True), "activation cannot be causal"),
         (op("o", "softmax", (1, 4, 0, 3), "x", window=2), "only a causal operator has a window"),
+        (op("o", "softmax", (1, 4, 0, 3), "x", band=[0, 2, 4]), "only a causal operator has a band"),
+        (
+            op("o", "softmax", (1, 4, 0, 3), "x", causal=True, band=[2, 2, 4]),
+            "a band is [begin, end, tokens], begin < end <= tokens, not [2, 2, 4]",
+        ),
+        (
+            op("o", "softmax", (1, 4, 0, 3), "x", causal=True, band=[0, 3, 4]),
+            "has 4 rows, not a multiple of the 3 queries of its band",
+        ),
+        (
+            op("o", "softmax", (1, 4, 0, 3), "x", causal=True, band=[2, 4, 4]),
+            "the queries of its band need 4 keys, which is not its columns",
+        ),
+        (
+            op("o", "softmax", (1, 4, 0, 3), "x", causal=True, window=3, band=[2, 4, 4]),
+            "the queries of its band need 4 keys, which is not its columns",
+        ),
     ],
 )
 def test_is_an_operator_held_to_its_kind(operator, problem):
     assert error(X, operator) == f"line 3: o: {problem}"
+
+
+def test_has_a_band_in_a_window_the_keys_from_the_first_that_it_needs():
+    softmax = op("o", "softmax", (1, 4, 0, 3), "x", causal=True, window=2, band=[2, 4, 4])
+    assert loads(text(X, softmax)).operators[0].band == (2, 4, 4)
 
 
 def test_may_an_operand_of_a_sum_be_smaller_and_repeat():

@@ -1,5 +1,6 @@
 """Operators, tensors, traces: what their numbers mean."""
 
+import json
 import os
 import pickle
 import subprocess
@@ -135,3 +136,20 @@ def test_does_a_trace_load_without_heavy_imports():
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_is_the_hash_of_a_trace_without_bands_that_of_before_there_were_any():
+    assert (
+        load_trace("llama-2-7b-prefill-2048").sha256
+        == "3e3fc81b3939b24c4fc75fa73f777d2ce8464464ae1f27437789766bd6718d7e"
+    )
+
+
+@pytest.mark.parametrize("change", [{"window": 2}, {"band": [2, 4, 4]}, {"window": 3, "band": [2, 4, 4]}])
+def test_has_another_band_another_hash(change):
+    line = '{"op": "d", "kind": "softmax", "causal": true, "rows": 2, "columns": 4, "operands": ["x"], "outputs": {"p": [2, 4]}}'
+    whole = f'{{"lsim_trace": 1, "name": "n"}}\n{{"tensor": "x", "role": "input", "shape": [2, 4]}}\n{line}'
+    assert (
+        loads(whole).sha256
+        != loads(whole.replace('"causal"', f'{json.dumps(change)[1:-1]}, "causal"')).sha256
+    )
