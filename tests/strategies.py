@@ -19,8 +19,8 @@ from lsim.errors import InputError
 from lsim.kernel import fold, program
 from lsim.results.result import Result
 from lsim.trace import Kind, Operator, Role, Tensor, Trace
+from lsim.trace.band import DENSE
 from lsim.trace.document import Document
-from lsim.trace.skip import DENSE
 from lsim.trace.zoo.builder import Attention, Builder
 
 ELEMENT_WISE = (Kind.ACTIVATION, Kind.RESIDUAL, Kind.MULTIPLY, Kind.ROTARY)

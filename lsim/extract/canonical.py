@@ -12,6 +12,7 @@ from lsim.extract.recording import Recording
 from lsim.extract.rules import RULES
 from lsim.extract.slices import covers, disjoint
 from lsim.extract.state import State
+from lsim.trace.band import DENSE
 from lsim.trace.check import build
 from lsim.trace.document import Document, Statement
 from lsim.trace.ir import Kind, Operator, Role, Tensor, Trace
@@ -19,7 +20,7 @@ from lsim.trace.zoo.experts import BALANCED, Experts
 
 _CONVENTIONS = (
     "Masks, positions and scalings by constants are part of the operators around them; views and permutations are free.",
-    "Attention is causal where its module says so; the sizes are those of the dense product.",
+    f"Attention is causal where its module says so; {DENSE}.",
     "What depends on ids and constants alone, positions and masks, is made outside the machine.",
 )
 _UNNAMED = re.compile(r"[^A-Za-z0-9_.:/+-]")  # what no name of a trace may have

@@ -219,7 +219,7 @@ def _losses(trace: Trace, layers: Sequence[Layer], heads: str) -> Iterator[str]:
     gemms = [operator for operator in trace.operators if operator.is_gemm]
     causal = sum(operator.causal for operator in gemms)
     if causal:
-        yield f"Lost: that {causal} GEMMs are causal; their sizes are those of the dense product."
+        yield f"Lost: that {causal} GEMMs are causal; what is masked of them is in their sizes."
     biased = sum(len(operator.operands) > 2 for operator in gemms)
     if biased:
         yield f"Lost: the biases of {biased} GEMMs."

@@ -29,8 +29,9 @@ def headline(run: Run) -> Section:
 def _about(run: Run) -> str:
     result, options = run.result, run.result.options
     ideal = ", ".join(options["ideal"]) or "none"
+    masks = f"Masks: {result.masked.words}. " if result.masked.words else ""
     return (
         f"{result.trace.description}. {result.arch.description}. Mapping {options['mapping']}, "
-        f"dependencies {options['deps']}, idealised: {ideal}. Every number is of a simulated machine of which part is "
+        f"dependencies {options['deps']}, idealised: {ideal}. {masks}Every number is of a simulated machine of which part is "
         "assumed (see Assumptions), and exact for that machine."
     )

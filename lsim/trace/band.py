@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+DENSE = "the sizes are those of the dense product"
+"""What the conventions of a trace say of causal attention that is in no bands."""
+
 
 class Band(NamedTuple):
     """Queries `begin` to `end` - 1 of a sequence of `tokens`, counted in each head.

@@ -13,6 +13,7 @@ from typing import TypeVar
 from attrs import evolve, frozen
 
 from lsim.errors import TraceError
+from lsim.trace.band import DENSE
 from lsim.trace.bander import Bander
 from lsim.trace.check import build
 from lsim.trace.document import Document, Item, Phase
@@ -26,9 +27,6 @@ from lsim.units import ceil_div
 Work = TypeVar("Work", Trace, Generation, Trace | Generation)
 
 MAX_NAMES = 10_000_000  # pieces of keys and values that the operands of a trace may name
-
-DENSE = "the sizes are those of the dense product"
-"""What the conventions of a trace say of causal attention that is in no bands."""
 
 _CUT = "the sizes are those of its bands"
 _BANDS = (

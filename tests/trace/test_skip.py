@@ -17,12 +17,13 @@ from lsim import load_trace
 from lsim.errors import TraceError
 from lsim.extract.api import document_of
 from lsim.trace import Kind, Operator, Role, Trace, dumps, loads
+from lsim.trace.band import DENSE
 from lsim.trace.check import build
 from lsim.trace.document import Document, Repeat
 from lsim.trace.generation import check
 from lsim.trace.masks import masked
 from lsim.trace.parse import parse
-from lsim.trace.skip import DENSE, skip_in, skip_masked
+from lsim.trace.skip import skip_in, skip_masked
 from lsim.trace.text import text_of
 from lsim.trace.zoo import llama
 from lsim.trace.zoo.generate import generate, llama_family
@@ -262,6 +263,7 @@ def test_is_every_family_cut_or_told_to_have_nothing_to_cut(name: str) -> None:
         with pytest.raises(TraceError, match="has no causal attention"):
             skip_masked(dense, 2)
         return
+    assert any(DENSE in line for line in dense.conventions)
     banded = loads(text_of(skip_in(document, 2)))
     assert 0 < masked(banded).skipped == dense.macs - banded.macs
     assert not any(DENSE in line for line in banded.conventions)

@@ -8,6 +8,7 @@ from attrs import evolve
 from lsim.extract.config import Config
 from lsim.extract.families.activations import activation
 from lsim.extract.request import Request
+from lsim.trace.band import DENSE
 from lsim.trace.document import Document
 from lsim.trace.ir import Role
 from lsim.trace.zoo import llama as zoo
@@ -106,7 +107,7 @@ def gpt2(name: str, config: Config, request: Request) -> Document:
 def _gpt2(name: str, config: Config, s: Sizes, tables: tuple[int, int], words: str) -> Document:
     conventions = (
         "The head covers the whole sequence, not the last token only.",
-        "Attention is causal; the sizes are those of the dense product.",
+        f"Attention is causal; {DENSE}.",
         "K and V of every token are entries of the KV cache.",
     )
     b = Builder(name, f"GPT-2, {words}", (_GPT2,), conventions)

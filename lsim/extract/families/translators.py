@@ -2,12 +2,13 @@
 
 from attrs import frozen
 
+from lsim.trace.band import DENSE
 from lsim.trace.zoo.builder import Attention, Builder, Operand, of_last
 from lsim.trace.zoo.step import Step
 
 CONVENTIONS = (
     "The head covers the whole sequence of the decoder, not its last token only.",
-    "The decoder's attention to itself is causal; the sizes are those of the dense product.",
+    f"The decoder's attention to itself is causal; {DENSE}.",
     "K and V of the decoder, of both attentions, are entries of the KV cache; a decode step runs no encoder.",
 )
 

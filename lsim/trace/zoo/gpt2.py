@@ -4,6 +4,7 @@ Sizes: Radford et al., "Language Models are Unsupervised Multitask Learners", Op
 smallest model); the config.json of openai-community/gpt2.
 """
 
+from lsim.trace.band import DENSE
 from lsim.trace.document import Document
 from lsim.trace.ir import Role
 from lsim.trace.zoo.builder import Builder
@@ -20,7 +21,7 @@ _SOURCES = (
 )
 _CONVENTIONS = (
     "The head covers the whole sequence, not the last token only; its weight is the table of words.",
-    "Attention is causal; the sizes are those of the dense product.",
+    f"Attention is causal; {DENSE}.",
     "K and V of every token are entries of the KV cache.",
 )
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from lsim.trace.band import DENSE
 from lsim.trace.document import Document
 from lsim.trace.ir import Role
 from lsim.trace.zoo.builder import Attention, Builder, of_last
@@ -84,7 +85,7 @@ _CONVENTIONS = (
 )
 _PREFILL = (
     "The head covers the whole sequence, not the last token only.",
-    "Attention is causal; the sizes are those of the dense product.",
+    f"Attention is causal; {DENSE}.",
 )
 _DECODE = (
     "One new token, counted in the context: the cache holds one token less.",
