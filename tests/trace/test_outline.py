@@ -61,3 +61,27 @@ def test_is_every_other_difference_seen(change):
 def test_is_an_outline_as_long_as_the_trace():
     trace = load_trace("deit-tiny")
     assert len(outline(trace)) == len(trace.operators)
+
+
+def test_does_it_tell_bands_apart():
+    line = {
+        "op": "a",
+        "kind": "softmax",
+        "causal": True,
+        "rows": 4,
+        "columns": 3,
+        "operands": ["x"],
+        "outputs": {"p": [4, 3]},
+    }
+    head = TEXT[:2]
+    bands = [
+        {},
+        {"window": 2, "band": [2, 4, 4]},
+        {"window": 2, "band": [2, 4, 5]},
+    ]
+    lines = [outline(loads("\n".join(map(json.dumps, [*head, {**line, **band}]))))[0] for band in bands]
+    assert [line.partition("(")[0] for line in lines] == [
+        "%0 softmax 1x4x3 causal ",
+        "%0 softmax 1x4x3 causal window=2 band=2-3/4 ",
+        "%0 softmax 1x4x3 causal window=2 band=2-3/5 ",
+    ]
