@@ -55,6 +55,7 @@ def skip_in(document: Document, queries: int) -> Document:
     phases: Sequence[Phase | None] = document.phases or [None]
     found = [_Found.of(document, phase) for phase in phases]
     _check_found(document, found)
+    _check_growth(document, queries)
     if not any(one.wide(queries) for one in found):
         return document
     _check_names(document, found, queries)
@@ -99,7 +100,7 @@ class _Found:
         return Bander.of(document, self.trace, self.wide(queries), queries).items(document)
 
     def in_bands(self, document: Document, queries: int) -> Phase:
-        """The phase in bands, if its steps are cut alike."""
+        """The phase in bands; its steps are cut alike."""
         phase = self.phase
         assert phase is not None
         if not self.wide(queries):
@@ -108,9 +109,6 @@ class _Found:
         if phase.count == 1:
             return evolve(phase, first=first)
         second = _Found.of(document, phase, 1)
-        if [one.band for one in second.attentions] != [one.band for one in self.attentions]:
-            problem = "its causal attention grows from step to step, and with it the number of bands"
-            raise TraceError(problem, line=phase.line, place=f"phase {phase.name}")
         return evolve(phase, first=first, second=second.items(document.at(phase, 1), queries))
 
 
@@ -133,6 +131,17 @@ def _check_found(document: Document, found: Sequence[_Found]) -> None:
         "has no causal attention: nothing in it is known to be masked, so all of it is computed",
         place=document.name,
     )
+
+
+def _check_growth(document: Document, queries: int) -> None:
+    """Refuses a phase whose steps would have different numbers of bands: what its lines say holds in all of them."""
+    for phase in document.phases:
+        if not any(s.operator and s.operator.causal for s in document.at(phase, 0).statements()):
+            continue
+        first, last = (_Found.of(document, phase, step) for step in (0, phase.count - 1))
+        if last.wide(queries) and [a.band for a in first.attentions] != [a.band for a in last.attentions]:
+            problem = "its causal attention grows from step to step, and with it the number of bands"
+            raise TraceError(problem, line=phase.line, place=f"phase {phase.name}")
 
 
 def _check_names(document: Document, found: Sequence[_Found], queries: int) -> None:
