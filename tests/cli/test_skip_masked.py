@@ -97,7 +97,7 @@ def test_is_the_prefill_of_a_generation_in_bands(tmp_path):
     )
     assert option["generation"]["steps"]["ticks"][1:] == dense["generation"]["steps"]["ticks"][1:]
     text = " ".join(call("trace", "show", cut).stdout.split())
-    assert "causal attention in bands of 16 queries: 0.0 % of the MACs are masked" in text
+    assert "causal attention in bands of 16 queries: 0.1 % of the MACs are masked" in text
 
 
 def test_is_what_cannot_be_skipped_refused_and_nothing_written(tmp_path):
