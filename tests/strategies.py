@@ -286,6 +286,15 @@ def _settings(**choices: object) -> st.SearchStrategy[dict[str, str]]:
     return st.fixed_dictionaries(options)
 
 
+WIDTHS = st.fixed_dictionaries(
+    {},
+    optional={
+        f"operands.{role}_bits": st.sampled_from(["4 bit", "8 bit", "16 bit"])
+        for role in ("weight", "activation", "kv")
+    },
+)
+"""What is stored at another width than that of operands; anything or nothing."""
+
 SETTINGS = _settings(
     core__tiles=["1", "2", "4"],
     core__cores=["1", "2"],
@@ -370,6 +379,8 @@ HELD = _settings(
 def machines(draw: st.DrawFn, groups: tuple[str, ...] = ("1",)) -> Machine:
     """A small machine; any contention source may be ideal."""
     settings = draw(SETTINGS)
+    if draw(st.booleans()):
+        settings |= draw(WIDTHS)
     if draw(st.integers(0, 3)) == 0:
         settings |= draw(HELD)
     settings["broadcast.groups"] = draw(
@@ -377,10 +388,17 @@ def machines(draw: st.DrawFn, groups: tuple[str, ...] = ("1",)) -> Machine:
     )
     for side, vectors in (("m1", "rows"), ("m2", "columns")):
         step = prod(int(settings[f"core.{size}"]) for size in ("cores", vectors, "wavelengths"))
-        if step * int(settings["operands.bits"].split()[0]) > 8 * 16:
+        if step * _widest(settings) > 8 * 16:
             settings[f"{side}_sram.slot"] = "40 B"
     ideal = draw(st.sets(st.sampled_from(sorted(IDEALS)), max_size=2)) if draw(st.booleans()) else set()
     return Machine(settings, frozenset(ideal))
+
+
+def _widest(settings: dict[str, str]) -> int:
+    """Bits of the widest that a machine stores."""
+    widths = ("bits", "weight_bits", "activation_bits", "kv_bits")
+    given = [settings[f"operands.{name}"] for name in widths if f"operands.{name}" in settings]
+    return max(int(width.split()[0]) for width in given)
 
 
 COARSE = _settings(
@@ -403,7 +421,10 @@ def coarse_machines(draw: st.DrawFn) -> Machine:
     settings = {
         key: value for key, value in machine.settings.items() if key not in ("core.reload", "core.passes")
     }
-    return Machine({**settings, **draw(COARSE)}, machine.ideal)
+    settings |= draw(COARSE)
+    if int(settings["core.columns"]) * int(settings["core.wavelengths"]) * _widest(settings) > 8 * 256:
+        settings["m2_sram.slot"] = "1 KiB"
+    return Machine(settings, machine.ideal)
 
 
 OPTIONS = st.fixed_dictionaries(

@@ -65,11 +65,12 @@ def _staging(machine: Machine) -> Broken:
 
 def _slots(machine: Machine) -> Broken:
     core, operands = machine.core, machine.operands
-    width = format_quantity(operands.bits, BITS)
+    widest = max(operands.widths)
+    width = format_quantity(widest, BITS)
     needs = [
-        ("m1_sram.slot", machine.m1_sram.slot, machine.m1_step_bytes, "step",
+        ("m1_sram.slot", machine.m1_sram.slot, machine.m1_step_bytes(widest), "step",
          f"{core.cores} cores x {core.rows} rows x {core.wavelengths} wavelengths x {width}"),
-        ("m2_sram.slot", machine.m2_sram.slot, machine.m2_step_bytes, "step",
+        ("m2_sram.slot", machine.m2_sram.slot, machine.m2_step_bytes(widest), "step",
          f"{core.cores} cores x {core.columns} columns x {core.wavelengths} wavelengths x {width}"),
         ("act_sram.slot", machine.act_sram.slot, machine.block_bytes, "block",
          f"{core.rows} rows x {core.columns} columns x {format_quantity(operands.partial_sum_bits, BITS)}"),
@@ -77,9 +78,19 @@ def _slots(machine: Machine) -> Broken:
     for key, slot, need, unit, product in needs:
         if slot < need:
             yield key, f"{_size(slot)} cannot hold one {unit}: {product} = {_size(need)}"
+    yield from _sums(machine)
+
+
+def _sums(machine: Machine) -> Broken:
+    operands = machine.operands
+    narrow = format_quantity(operands.partial_sum_bits, BITS)
     if operands.partial_sum_bits < operands.bits:
-        narrow = format_quantity(operands.partial_sum_bits, BITS)
+        width = format_quantity(operands.bits, BITS)
         yield "operands.partial_sum_bits", f"{narrow} is narrower than an operand, {width}"
+    result = max(operands.widths.activation, operands.widths.kv)
+    if operands.partial_sum_bits < result:
+        width = format_quantity(result, BITS)
+        yield "operands.partial_sum_bits", f"{narrow} is narrower than a result, {width}"
 
 
 def _size(value: int) -> str:

@@ -1,8 +1,11 @@
 """The parameters of what computes: cores, operands, encoders, broadcast, readout, DPU."""
 
+from typing import Any
+
 from attrs import frozen
 
-from lsim.arch.param import choice, number
+from lsim.arch.param import choice, number, one_of
+from lsim.arch.widths import ALLOWED, Widths
 from lsim.units import BITS, FREQUENCY, SIZE, TICKS, TIME
 
 CORE_KINDS = ("dptc", "mrr-bank", "mzi-mesh")
@@ -38,12 +41,43 @@ class Core:
         return (rows * (rows - 1) + depth * (depth - 1)) // 2, min(rows, depth)
 
 
+def _stored(what: str) -> Any:
+    declared: int | None = one_of(
+        ALLOWED, f"width of {what}, stored and moved; that of an operand if not given", BITS
+    )
+    return declared
+
+
 @frozen
 class Operands:
-    """How wide numbers are, in buffers and on ports."""
+    """How wide numbers are, in buffers and on ports, and for converters.
+
+    `bits` is what converters resolve, and the width of what is stored and moved, unless another is given for it.
+    """
 
     bits: int = number("width of an operand of either side", BITS, high=16)
     partial_sum_bits: int = number("width of a partial sum in the activation buffers", BITS, high=64)
+    weight_bits: int | None = _stored("a weight")
+    activation_bits: int | None = _stored("an activation")
+    kv_bits: int | None = _stored("an entry of the KV cache")
+
+    @property
+    def widths(self) -> Widths:
+        """Of what is stored and moved."""
+        given = (self.weight_bits, self.activation_bits, self.kv_bits)
+        return Widths(*(self.bits if bits is None else bits for bits in given))
+
+    @property
+    def mixed(self) -> bool:
+        """Whether anything is stored and moved at another width than converters resolve."""
+        return any(bits != self.bits for bits in self.widths)
+
+    @property
+    def told(self) -> str:
+        """All widths in words."""
+        widths = self.widths
+        kinds = f"weights {widths.weight}, activations {widths.activation}, KV cache {widths.kv}"
+        return f"{widths.spelled}: {kinds}, converters {self.bits} bit"
 
 
 @frozen

@@ -23,12 +23,13 @@ def list_archs() -> list[str]:
     return sorted(path.stem for path in data_dir("arch").glob("*.yaml"))
 
 
-def load_arch(name_or_path: str | Path) -> Arch:
-    """The architecture of a file, or one that comes with lsim by its name.
+def load_arch(name_or_path: str | Path, widths: str = "") -> Arch:
+    """The architecture of a file, or one that comes with lsim by its name; with other `widths` if any are given, `W4A8KV4`.
 
     Raises InputError, `file:line: place: what is wrong`, for anything that is not exactly as declared.
     """
-    return _read_arch(read_yaml(_find(name_or_path)))
+    arch = _read_arch(read_yaml(_find(name_or_path)))
+    return arch.with_widths(widths) if widths else arch
 
 
 def dump_arch(arch: Arch) -> str:
@@ -38,7 +39,9 @@ def dump_arch(arch: Arch) -> str:
     for part, declared in DECLARED.items():
         lines += ["", f"{part}:"]
         for name in declared:
-            row = rows[f"{part}.{name}"]
+            row = rows.get(f"{part}.{name}")
+            if row is None:
+                continue
             source = json.dumps(row.source, ensure_ascii=False)
             lines.append(f"  {name}: {{value: {row.value}, provenance: {row.provenance}, source: {source}}}")
     return "\n".join(lines) + "\n"
@@ -95,9 +98,11 @@ def _library(reference: Spot) -> dict[str, Spot]:
 
 def _read_part(spot: Spot, cls: type, lines: dict[str | None, int], provenance: dict[str, Provenance]) -> Any:
     declared = DECLARED[spot.place]
-    spots = spot.mapping(declared)
+    spots = spot.mapping(declared, optional=[name for name, param in declared.items() if param.optional])
     values = {}
     for parameter, param in declared.items():
+        if parameter not in spots:
+            continue
         at = spots[parameter]
         lines[at.place] = at.line
         values[parameter], provenance[at.place] = _read_parameter(at, param)

@@ -15,7 +15,8 @@ Value = int | str | Fraction
 class Param(NamedTuple):
     """What a parameter means and which values it takes: numbers low..high of a dimension, or some words.
 
-    `whole`: an int; else a Fraction. `above`: the low end itself is out.
+    `whole`: an int; else a Fraction. `above`: the low end itself is out. `values`: if any, the only numbers. `optional`: it may be
+    left out, and is then None.
     """
 
     doc: str
@@ -25,6 +26,8 @@ class Param(NamedTuple):
     words: tuple[str, ...] = ()
     whole: bool = True
     above: bool = False
+    values: tuple[int, ...] = ()
+    optional: bool = False
 
     def read(self, raw: str | int) -> Value:
         """The value that a text says, checked; raises UnitError or ArchError, without a place."""
@@ -45,6 +48,9 @@ class Param(NamedTuple):
         if self.dimension is None or not isinstance(value, kind) or isinstance(value, str | bool):
             wanted = "choice" if self.words else "whole number" if self.whole else "fraction"
             raise ArchError(f"{value!r} is not a {wanted}", known=self._allowed())
+        if self.values and value not in self.values:
+            allowed = [self.text(one) for one in self.values]
+            raise ArchError(f"cannot be {self.text(value)}", known=allowed)
         if self.above and value == self.low:
             raise ArchError(f"{self.text(value)} is not above {self.text(self.low)}")
         if value < self.low:
@@ -90,6 +96,12 @@ def number_or(word: str, doc: str, dimension: Dimension) -> Any:
     return _declare(Param(doc, dimension, words=(word,)))
 
 
+def one_of(values: Sequence[int], doc: str, dimension: Dimension) -> Any:
+    """Declare one of a few whole numbers of a dimension's base unit, which may be left out."""
+    param = Param(doc, dimension, values=tuple(values), optional=True)
+    return field(default=None, metadata={"param": param}, validator=_validate)
+
+
 def params(part: type) -> Iterator[tuple[str, Param]]:
     """The declared parameters of a part's class, in their order."""
     return ((attribute.name, attribute.metadata["param"]) for attribute in fields(part))
@@ -100,7 +112,10 @@ def _declare(param: Param) -> Any:
 
 
 def _validate(part: object, attribute: "Attribute[Any]", value: Value) -> None:
+    param = attribute.metadata["param"]
+    if param.optional and value is None:
+        return
     try:
-        attribute.metadata["param"].check(value)
+        param.check(value)
     except ArchError as error:
         raise error.at(place=f"{type(part).__name__}.{attribute.name}") from None

@@ -9,6 +9,7 @@ from lsim.arch.checks import broken_rules
 from lsim.arch.devices import SECTIONS, Devices
 from lsim.arch.param import Param, Value, params
 from lsim.arch.timing import Machine
+from lsim.arch.widths import Widths
 from lsim.errors import ArchError, InputError
 
 PROVENANCE: Final = {
@@ -69,7 +70,8 @@ class Arch(Machine):
             raise ArchError(problem, place=key)
 
     def parameters(self) -> Iterator[tuple[str, Param, Value]]:
-        """Each key of the machine with its declaration and its value in base units, in the order of declaration."""
+        """Each key of the machine with its declaration and its value in base units, in the order of declaration; of the optional
+        ones those that are given."""
         return _parameters(self, PARTS)
 
     def device_parameters(self) -> Iterator[tuple[str, Param, Value]]:
@@ -92,8 +94,10 @@ class Arch(Machine):
             part, name, param = _declared(key)
             value = _read(param, raw, key)
             parts.setdefault(part, {})[name] = value
-            tag, source = self.provenance[key]
-            if value != old[key][1]:
+            if key not in old:
+                provenance[key] = Provenance("A", f"{_REPLACED} operands.bits")
+            elif value != old[key][1]:
+                tag, source = self.provenance[key]
                 text = param.text(old[key][1])
                 provenance[key] = Provenance("A", f"{_REPLACED} {text} [{tag}] {source}")
         devices = evolve(self.devices, **_changed(self.devices, parts, SECTIONS))
@@ -102,13 +106,19 @@ class Arch(Machine):
         except ArchError as error:
             raise error.at(file="--set") from None
 
+    def with_widths(self, spelled: str) -> Self:
+        """This architecture with what it stores and moves so wide, `W4A8KV4`; raises ArchError for what is not so spelled."""
+        return self.with_settings(Widths.parse(spelled).settings)
+
     @property
     def sha256(self) -> str:
         """Digest of what ticks follow from: the machine's values and what is idealised.
 
-        Devices, names, sources and spelling do not count.
+        Devices, names, sources and spelling do not count; nor does a width that is given and that of operands all the same.
         """
-        return _digest([*_lines(self.parameters()), f"ideal={','.join(sorted(self.ideal))}"])
+        lines = _lines(row for row in self.parameters() if not row[1].optional)
+        widths = [f"widths={self.operands.widths.spelled}"] if self.operands.mixed else []
+        return _digest([*lines, f"ideal={','.join(sorted(self.ideal))}", *widths])
 
     @property
     def devices_sha256(self) -> str:
@@ -147,7 +157,9 @@ class Arch(Machine):
 def _parameters(owner: object, parts: Iterable[str]) -> Iterator[tuple[str, Param, Value]]:
     for part in parts:
         for name, param in DECLARED[part].items():
-            yield f"{part}.{name}", param, getattr(getattr(owner, part), name)
+            value = getattr(getattr(owner, part), name)
+            if value is not None:
+                yield f"{part}.{name}", param, value
 
 
 def _lines(parameters: Iterable[tuple[str, Param, Value]]) -> Iterator[str]:

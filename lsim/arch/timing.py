@@ -59,27 +59,26 @@ class Machine:
         core = self.core
         return core.tiles * core.cores * core.rows * core.columns * core.wavelengths
 
-    @property
-    def m1_step_bytes(self) -> int:
-        """M1 operands of one step of one tile."""
-        return ceil_div(self.core.cores * self.core.rows * self.core.wavelengths * self.operands.bits, 8)
+    def m1_step_bytes(self, bits: int) -> int:
+        """M1 operands of one step of one tile, so many bits wide."""
+        return ceil_div(self.core.cores * self.core.rows * self.core.wavelengths * bits, 8)
 
-    @property
-    def m2_step_bytes(self) -> int:
+    def m2_step_bytes(self, bits: int) -> int:
         """M2 operands of one step, shared by the tiles of a group."""
-        return ceil_div(self.core.cores * self.core.columns * self.core.wavelengths * self.operands.bits, 8)
+        return ceil_div(self.core.cores * self.core.columns * self.core.wavelengths * bits, 8)
 
     @property
     def block_bytes(self) -> int:
         """Partial sums of one block of one tile: rows x columns."""
         return ceil_div(self.core.rows * self.core.columns * self.operands.partial_sum_bits, 8)
 
-    def feed_interval(self, m1_changes: bool = True, m2_changes: bool = True) -> int:
-        """Ticks from one shot to the next (F, at least 1); an operand that does not change costs no feed."""
-        if "feed" in self.ideal or not (m1_changes or m2_changes):
+    def feed_interval(self, m1_bits: int, m2_bits: int) -> int:
+        """Ticks from one shot to the next (F, at least 1), M1 and M2 so many bits wide: 0, of an operand that does not change,
+        costs no feed."""
+        if "feed" in self.ideal or not (m1_bits or m2_bits):
             return 1
-        m1 = self._port_ticks(self.m1_step_bytes, self.m1_sram) if m1_changes else 1
-        m2 = self._port_ticks(self.m2_step_bytes, self.m2_sram) if m2_changes else 1
+        m1 = self._port_ticks(self.m1_step_bytes(m1_bits), self.m1_sram) if m1_bits else 1
+        m2 = self._port_ticks(self.m2_step_bytes(m2_bits), self.m2_sram) if m2_bits else 1
         return max(m1, m2, self.encoder_cycle)
 
     @property
@@ -87,13 +86,12 @@ class Machine:
         """Whether a core holds one operand while vectors of the other pass, instead of encoding both for each shot."""
         return self.core.kind != "dptc"
 
-    @property
-    def reload_ticks(self) -> int:
-        """Ticks in which the cores write the operand they hold; no less than its way through the M1 port takes."""
+    def reload_ticks(self, bits: int) -> int:
+        """Ticks in which the cores write the operand they hold, so many bits wide; no less than its way through the M1 port takes."""
         if not self.holds_operand:
             return 0
         write = ceil_div(self.core.reload * self.core.clock, PICOSECONDS_A_SECOND)
-        return self._unless("reload", max(write, self._port_ticks(self.m1_step_bytes, self.m1_sram)))
+        return self._unless("reload", max(write, self._port_ticks(self.m1_step_bytes(bits), self.m1_sram)))
 
     @property
     def m1_slots(self) -> int:

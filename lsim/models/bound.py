@@ -18,6 +18,7 @@ from lsim.models.base import Estimate
 from lsim.models.path import longest
 from lsim.plan.orient import oriented, passes_of_signs
 from lsim.plan.units import ELEMENT_WISE, ROW_WISE
+from lsim.plan.widths import Bits, TensorWidths, packed
 from lsim.trace import Operator, Role, Trace
 from lsim.units import ceil_div
 
@@ -115,6 +116,7 @@ class Bounds:
     def __init__(self, trace: Trace, arch: Arch, lockstep: bool, barrier: bool) -> None:
         self.trace, self.arch, self.lockstep, self.barrier = trace, arch, lockstep, barrier
         self.gemms = {op.name: oriented(trace, op, arch) for op in trace.operators if op.is_gemm}
+        self.widths = TensorWidths(trace, arch)
 
     @cached_property
     def all(self) -> dict[str, OneBound]:
@@ -153,8 +155,9 @@ class Bounds:
         shot takes its feed interval at least, and what is held is written once a row pass and step at least. In lockstep one core
         process does all of it. Else a tile is never in two groups at once, so all tiles together need the sum over row blocks.
         """
-        shot = self.arch.feed_interval(m1_changes=False)
-        return self._fired(op, passes_of_signs(self.trace, op, self.arch) * shot, self.arch.reload_ticks)
+        m1, m2 = (self.widths.operand(operand) for operand in op.operands[:2])
+        shot = self.arch.feed_interval(0, m2)
+        return self._fired(op, passes_of_signs(self.trace, op, self.arch) * shot, self.arch.reload_ticks(m1))
 
     def _fired(self, op: Operator, shots: int, reload: int) -> Fraction:
         """Ticks of all steps, each of so many for a block and so many before the first of a row pass."""
@@ -182,15 +185,16 @@ class Bounds:
         """What an operator must bring from HBM or take there.
 
         What nobody in the trace writes is never resident, so a GEMM fetches such an operand at least once; KV entries, and what
-        nobody reads, are copied out.
+        nobody reads, are copied out, side by side with what else the operator writes.
         """
         fetched = 0
         for operand, size in zip(op.operands, (op.rows, op.columns), strict=False):
             if op.is_gemm and any(self.trace.producer(name) is None for name in operand):
-                fetched += self._bytes(op.heads * op.depth * size)
+                fetched += packed(op.heads * op.depth * size, self.widths.operand(operand))
         out = [self.trace.tensors[name] for name in op.outputs]
         stored = (t for t in out if t.role is Role.KV or not self.trace.consumers(t.name))
-        return fetched + sum(self._bytes(t.elements) for t in stored)
+        bits = sum(t.elements * self.widths.tensor(t.name) for t in stored)
+        return fetched + packed(bits, 1)
 
     def hbm(self) -> Shares:
         """All channels together move the bandwidth at most."""
@@ -205,10 +209,16 @@ class Bounds:
         moved, tiles = self.hbm_bytes(op), self.arch.core.tiles * self.arch.core.rows
         if op.is_gemm:
             done = self.gemms[op.name]
+            widths = self.widths.gemm(done.operands, done.outputs)
             m2 = done.depth * done.columns * ceil_div(done.rows, tiles)
-            each = done.rows * done.depth + m2 + done.rows * done.columns
-            return moved + op.heads * each * self.arch.operands.bits // 8
-        return moved + (2 * self._bytes(op.elements) if op.kind in ROW_WISE else 0)
+            each: Bits = (
+                done.rows * done.depth * widths.m1 + m2 * widths.m2 + done.rows * done.columns * widths.out
+            )
+            return moved + int(op.heads * each // 8)
+        if op.kind not in ROW_WISE:
+            return moved
+        both = self.widths.operand(op.operands[0]), self.widths.result(op.outputs)
+        return moved + sum(packed(op.elements, bits) for bits in both)
 
     def global_sram(self) -> Shares:
         """All ports together move a line of each of their banks in an SRAM cycle, and each serves whole cycles."""
@@ -217,9 +227,6 @@ class Bounds:
             return {}
         rate = Fraction(self.arch.sram_cycle, sram.banks * sram.line * sram.ports)
         return {op.name: self.global_sram_bytes(op) * rate for op in self.trace.operators}
-
-    def _bytes(self, elements: int) -> int:
-        return ceil_div(elements * self.arch.operands.bits, 8)
 
     # -- what is no GEMM -------------------------------------------------------------------------------------------
     def lanes(self, op: Operator) -> Fraction:

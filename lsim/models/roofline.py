@@ -5,11 +5,11 @@ Source: Williams et al., "Roofline: an insightful visual performance model", CAC
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from fractions import Fraction
 
 from lsim.arch import Arch
 from lsim.models.base import Estimate
+from lsim.plan.widths import TensorWidths
 from lsim.trace import Kind, Operator, Role, Trace
 
 STORED = (Role.WEIGHT, Role.KV, Role.INPUT)
@@ -44,25 +44,23 @@ class BoundRoofline:
     def times(self, operator: Operator, arch: Arch) -> dict[str, Fraction]:
         """Ticks by resource: compute, hbm, global_sram."""
         sram = arch.global_sram
-        stored, all_of_it = self.bytes(operator, arch.operands.bits)
+        stored, all_of_it = self.bytes(operator, arch)
         return {
             "compute": Fraction(operator.macs, arch.peak_macs_per_tick),
             "hbm": stored * arch.core.clock / arch.hbm.bandwidth,
             "global_sram": all_of_it * arch.sram_cycle / (sram.banks * sram.line),
         }
 
-    def bytes(self, operator: Operator, bits: int) -> tuple[Fraction, Fraction]:
-        """Bytes to and from HBM, and all bytes; of a table only the rows that are gathered."""
+    def bytes(self, operator: Operator, arch: Arch) -> tuple[Fraction, Fraction]:
+        """Bytes to and from HBM, and all bytes, each tensor at its own width; of a table only the rows that are gathered."""
+        widths = TensorWidths(self.trace, arch)
         most = operator.elements if operator.kind is Kind.EMBEDDING else None
         reads = {name: self._size(name, most) for operand in operator.operands for name in operand}
-        moved = [*reads.items(), *((name, self._size(name)) for name in operator.outputs)]
-        hbm = [(name, size) for name, size in moved if self.trace.tensors[name].role in STORED]
-        return _bytes(hbm, bits), _bytes(moved, bits)
+        sizes = [*reads.items(), *((name, self._size(name)) for name in operator.outputs)]
+        moved = [(name, Fraction(size * widths.tensor(name), 8)) for name, size in sizes]
+        hbm = [size for name, size in moved if self.trace.tensors[name].role in STORED]
+        return sum(hbm, Fraction(0)), sum((size for _, size in moved), Fraction(0))
 
     def _size(self, name: str, most: int | None = None) -> int:
         elements = self.trace.tensors[name].elements
         return elements if most is None else min(most, elements)
-
-
-def _bytes(moved: Iterable[tuple[str, int]], bits: int) -> Fraction:
-    return Fraction(sum(elements for _, elements in moved) * bits, 8)

@@ -10,7 +10,7 @@ from lsim.kernel.tokens import Channel
 from lsim.parts.broadcast import Broadcast
 from lsim.parts.readout import Pattern
 from lsim.plan.items import Block
-from lsim.plan.residency import packed
+from lsim.plan.widths import packed
 from lsim.units import ceil_div
 
 
@@ -103,18 +103,19 @@ def amounts(item: Block, arch: Arch) -> tuple[tuple[str, int], ...]:
         ("core_shots", item.shots * core.cores * active_tiles(item, arch)),
         ("engine_shots", item.shots * core.cores * elements),
         ("conversions", ceil_div(item.shots, arch.readout.integrate) * elements),
-        ("m2_sram.out", packed(item.columns * item.depth, arch.operands.bits)),
+        ("m2_sram.out", packed(item.columns * item.depth, item.m2_bits)),
         *_encoded(item, arch),
     ]
     if item.last_of_chunk:
-        counted.append(("m1_sram.out", packed(item.rows * item.depth, arch.operands.bits)))
+        counted.append(("m1_sram.out", packed(item.rows * item.depth, item.m1_bits)))
     counted.append(("act_sram.in" if item.deposits else "act_sram.kept", sums))
     return tuple(counted)
 
 
 def written(item: Block, arch: Arch) -> tuple[tuple[str, int], ...]:
     """What writing the operand of a chunk counts: its values, and those that a mesh is programmed with, which is so as a whole."""
-    counted = [("rows", item.rows), ("held", item.rows * item.depth)]
+    held = item.rows * item.depth
+    counted = [("rows", item.rows), ("held", held), ("m1_fed_bits", held * item.m1_bits)]
     if arch.core.kind == "mzi-mesh":
         meshes = active_tiles(item, arch) * ceil_div(item.depth, arch.core.wavelengths)
         phases, diagonal = arch.core.mesh_values
@@ -123,16 +124,19 @@ def written(item: Block, arch: Arch) -> tuple[tuple[str, int], ...]:
 
 
 def _encoded(item: Block, arch: Arch) -> tuple[tuple[str, int], ...]:
-    """Values that become light. An M1 operand that stays on its encoders from the block before is not encoded again.
+    """Values that become light, and their bits as they are stored. An M1 operand that stays on its encoders from the block before
+    is not encoded again.
 
     Where cores hold M1, no light is shared: what is fed, for each sign, each tile encodes for itself.
     """
     steps, passing = _steps(item, arch), item.columns * item.depth
     if arch.holds_operand:
         fed = passing * item.shots // steps
-        return ("m2_fed", fed), ("inputs", fed * active_tiles(item, arch))
+        return ("inputs", fed * active_tiles(item, arch)), ("m2_fed_bits", fed * item.m2_bits)
     stays = steps == 1 and not item.first_of_chunk
-    return ("m1_encodings", 0 if stays else item.rows * item.depth), ("m2_encodings", passing)
+    m1 = 0 if stays else item.rows * item.depth
+    fed_bits = ("m1_fed_bits", m1 * item.m1_bits), ("m2_fed_bits", passing * item.m2_bits)
+    return ("m1_encodings", m1), ("m2_encodings", passing), *fed_bits
 
 
 def _steps(item: Block, arch: Arch) -> int:

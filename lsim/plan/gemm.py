@@ -13,9 +13,9 @@ from lsim.arch import Arch
 from lsim.kernel.program import Builder, Program
 from lsim.plan.items import Block, Drain, Edge, Fill
 from lsim.plan.loops import Body, Loops, Place
-from lsim.plan.residency import packed
 from lsim.plan.tiling import Places, Tiling
 from lsim.plan.transfers import pieces
+from lsim.plan.widths import Bits, packed
 from lsim.units import ceil_div
 
 
@@ -58,7 +58,7 @@ class GemmLoops(Loops):
 
     def __init__(self, task: GemmTask, arch: Arch, builder: Builder) -> None:
         super().__init__(task.tiling, builder)
-        self.task, self.arch, self.bits = task, arch, arch.operands.bits
+        self.task, self.arch, self.widths = task, arch, task.tiling.widths
         self.columns = arch.core.columns
         self.step = arch.core.cores * arch.core.wavelengths
 
@@ -88,7 +88,7 @@ class GemmLoops(Loops):
     # -- sizes -----------------------------------------------------------------------------------------------------
     def gathers(self, depth: int) -> tuple[int, int]:
         """Blocks of an M2 unit and of an act unit in a chunk of this depth."""
-        m2 = max(1, self.arch.m2_sram.slot // self.t.groups // packed(self.columns * depth, self.bits))
+        m2 = max(1, self.arch.m2_sram.slot // self.t.groups // packed(self.columns * depth, self.widths.m2))
         act = self.t.gather
         unbounded = "act" in self.arch.ideal
         if self.whole_panel_acts or unbounded or m2 % act == 0 or act % m2 == 0:
@@ -102,9 +102,10 @@ class GemmLoops(Loops):
 
     def m2_bytes(self, blocks: int, depth: int, edge: bool) -> int:
         last = self.t.last_columns if edge else self.columns
-        return (blocks - 1) * packed(self.columns * depth, self.bits) + packed(last * depth, self.bits)
+        bits = self.widths.m2
+        return (blocks - 1) * packed(self.columns * depth, bits) + packed(last * depth, bits)
 
-    def result_bytes(self, place: Place, blocks: int, edge: bool, bits: int) -> int:
+    def result_bytes(self, place: Place, blocks: int, edge: bool, bits: Bits) -> int:
         last = self.t.last_columns if edge else self.columns
         return (blocks - 1) * packed(place.rows * self.columns, bits) + packed(place.rows * last, bits)
 
@@ -115,12 +116,12 @@ class GemmLoops(Loops):
 
     def m1_load(self, at: Place) -> int:
         """What the M1 operand of a row pass counts in the window of what is fetched ahead: its bytes, at most half of it."""
-        return min(packed(at.rows * sum(self.t.chunks), self.bits), self.arch.controller.m1_ahead // 2)
+        return min(packed(at.rows * sum(self.t.chunks), self.widths.m1), self.arch.controller.m1_ahead // 2)
 
     def m2_load(self, at: Place) -> int:
         """The same for an outer panel of M2."""
         return min(
-            packed(at.outer * self.columns * sum(self.t.chunks), self.bits),
+            packed(at.outer * self.columns * sum(self.t.chunks), self.widths.m2),
             self.arch.controller.m2_ahead // 2,
         )
 
@@ -133,7 +134,7 @@ class GemmLoops(Loops):
         def unit(depth: int, first: bool, _: bool) -> Program:
             starts_pass = at.first_inner and first
             needs = self.task.pass_needs if starts_pass and at.first_outer else ()
-            size = packed(at.rows * depth, self.bits)
+            size = packed(at.rows * depth, self.widths.m1)
             return pieces(
                 self.b,
                 self.arch,
@@ -150,7 +151,7 @@ class GemmLoops(Loops):
         hbm, retain = self.task.places.m1_hbm, self.t.retain
 
         def fill(depth: int, first: bool, last: bool) -> Program:
-            size = packed(at.rows * depth, self.bits)
+            size = packed(at.rows * depth, self.widths.m1)
             starts_pass = at.first_inner and first
             waits = self.task.pass_needs if starts_pass and at.first_outer and not hbm else ()
             after = self.task.m1_after if at.first and first else ()
@@ -238,10 +239,12 @@ class GemmLoops(Loops):
                 return self.b.leaf(
                     Block(
                         shots=steps * self.t.shots,
-                        feed=self.arch.feed_interval(m1_changes=fed),
+                        feed=self.arch.feed_interval(self.widths.m1 if fed else 0, self.widths.m2),
                         rows=at.rows,
                         columns=self.t.last_columns if at.edge and last else self.columns,
                         depth=depth,
+                        m1_bits=self.widths.m1,
+                        m2_bits=self.widths.m2,
                         go=at.first and first_chunk and first,
                         first_of_chunk=first,
                         last_of_chunk=last,
@@ -263,7 +266,7 @@ class GemmLoops(Loops):
         task = self.task
 
         def drain(blocks: int, edge: bool, earlier: bool, partial: bool, first: bool, last: bool) -> Program:
-            result = self.result_bytes(at, blocks, edge, self.bits)
+            result = self.result_bytes(at, blocks, edge, self.widths.out)
             psum = self.result_bytes(at, blocks, edge, self.arch.operands.partial_sum_bits)
             return self.b.leaf(
                 Drain(
@@ -306,7 +309,7 @@ class GemmLoops(Loops):
         def unit(blocks: int, edge: bool, _: bool, partial: bool, first: bool, last: bool) -> Program:
             if partial:
                 return self.b.empty
-            size = self.result_bytes(at, blocks, edge, self.bits)
+            size = self.result_bytes(at, blocks, edge, self.widths.out)
             gives = self.gives(at, last)
             return pieces(
                 self.b, self.arch, size, "", at.first and first, staged=self.task.spilled, gives=gives

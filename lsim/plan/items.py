@@ -73,7 +73,7 @@ class Fill:
 class Block:
     """The K steps of one column block in one chunk on the tiles of a group: `shots` on each active core, one a step or more.
 
-    `feed`: ticks a shot. `reload`: ticks to write the operand that the cores hold, before the shots. `rows`, `columns`, `depth`: the real sizes, `rows` over all tiles. The flags say at which blocks
+    `feed`: ticks a shot. `reload`: ticks to write the operand that the cores hold, before the shots. `rows`, `columns`, `depth`: the real sizes, `rows` over all tiles. `m1_bits`, `m2_bits`: of an element of the operands. The flags say at which blocks
     operand and act slots change hands, and whether this is the last chunk that adds to the block's place in its slot.
     """
 
@@ -82,6 +82,8 @@ class Block:
     rows: int
     columns: int
     depth: int
+    m1_bits: int
+    m2_bits: int
     go: bool = False
     first_of_chunk: bool = False
     last_of_chunk: bool = False

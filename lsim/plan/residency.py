@@ -13,13 +13,8 @@ from attrs import frozen
 from lsim.arch import UNBOUNDED_BYTES, Arch
 from lsim.errors import ArchError
 from lsim.plan.units import Unit
+from lsim.plan.widths import TensorWidths, packed
 from lsim.trace import Kind, Operator, Role, Trace
-from lsim.units import ceil_div
-
-
-def packed(elements: int, bits: int) -> int:
-    """Bytes of so many elements side by side."""
-    return ceil_div(elements * bits, 8)
 
 
 @frozen
@@ -78,12 +73,12 @@ def plan_residency(trace: Trace, units: Sequence[Unit], arch: Arch) -> Residency
         raise ArchError(
             f"the staging areas need {-region} B more than the global SRAM has", place="global_sram.capacity"
         )
-    last_reader = _last_readers(units)
+    last_reader, widths = _last_readers(units), TensorWidths(trace, arch)
     used = [0] * len(units)
     claims, allocations = [0] * len(units), [None] * len(units)  # type: tuple[list[int], list[_Allocation | None]]
     by_tensor: dict[str, _Allocation] = {}
     for i, unit in enumerate(units):
-        size = sum(packed(trace.tensors[t].elements, arch.operands.bits) for t in unit.outputs)
+        size = sum(packed(trace.tensors[t].elements, widths.tensor(t)) for t in unit.outputs)
         last = max((last_reader.get(t, -1) for t in unit.outputs), default=-1)
         if last < 0:
             continue

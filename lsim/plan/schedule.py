@@ -26,6 +26,7 @@ from lsim.plan.tiling import Manner, Places, Tiling, tile_gemm
 from lsim.plan.turns import interleave
 from lsim.plan.units import Unit, fuse
 from lsim.plan.vector import VectorTask, vector_programs
+from lsim.plan.widths import TensorWidths
 from lsim.trace import Kind, Operator, Trace
 from lsim.trace.structure import repeats
 
@@ -91,7 +92,7 @@ class _Planner:
         self.trace, self.arch, self.deps = trace, arch, deps
         self.mapping = mapping(mapping_name, arch)
         self._group_names = frozenset(group.name for group in self.mapping.groups)
-        self.units = fuse(trace)
+        self.units, self.widths = fuse(trace), TensorWidths(trace, arch)
         self.residency = plan_residency(trace, self.units, arch)
         self.cache, self.builder = cache, cache.builder
         self.tilings: dict[str, Tiling] = {}
@@ -176,9 +177,10 @@ class _Planner:
         shots = passes_of_signs(self.trace, op, self.arch)
         manner = Manner(group.sharers, self.mapping.holds_m1, shots)
         rings = self.residency.rings(group.ring_share)
-        key = (size, len(group.tiles), manner, places, rings)
+        widths = self.widths.gemm(op.operands, op.outputs)
+        key = (size, len(group.tiles), manner, places, rings, widths)
         if key not in self.cache.tiled:
-            self.cache.tiled[key] = tile_gemm(op, self.arch, len(group.tiles), places, rings, manner)
+            self.cache.tiled[key] = tile_gemm(op, self.arch, len(group.tiles), places, rings, widths, manner)
         tiling = self.cache.tiled[key]
         self.tilings.setdefault(unit.operators[0].name, tiling)
         task = GemmTask(
@@ -209,9 +211,10 @@ class _Planner:
             heads=first.heads,
             rows=first.rows,
             columns=first.columns,
-            operands=len(full),
+            operands=tuple(self.widths.operand(o) for o in full),
             ahead=self._read_ahead(first),
-            from_hbm=sum(reads_hbm(o, self.residency.resident) for o in full),
+            from_hbm=tuple(self.widths.operand(o) for o in full if reads_hbm(o, self.residency.resident)),
+            out_bits=self.widths.result(unit.outputs),
             copied=self.residency.copied[i],
             spilled=self.residency.spilled[i],
             done=edges.done(i, "dpu.out.ack" if self.residency.copied[i] else "dpu.write"),

@@ -9,7 +9,8 @@ from attrs import evolve, frozen
 
 from lsim.arch import Arch
 from lsim.errors import ArchError
-from lsim.plan.residency import Rings, packed
+from lsim.plan.residency import Rings
+from lsim.plan.widths import GemmWidths, packed
 from lsim.trace import Operator
 from lsim.units import ceil_div
 
@@ -31,9 +32,10 @@ class Tiling:
     the last of `last_columns` columns. `outer`: blocks of each outer panel. `panel`: whether an outer panel stays in
     the global SRAM for all passes. `inner`: blocks of a full inner panel. `keep`: partial sums stay in the act slot.
     `retain`: M1 from HBM is kept for all inner panels of its pass. `gather`: blocks of an act slot. `groups`: tile groups that
-    share the M2 SRAM. `shots`: a K step. `reload`: ticks to write the operand of a chunk into the cores.
+    share the M2 SRAM. `shots`: a K step. `reload`: ticks to write the operand of a chunk into the cores. `widths`: of operands and result.
     """
 
+    widths: GemmWidths
     heads: int
     rows_a_pass: int
     passes: int
@@ -68,13 +70,13 @@ class Manner:
     shots: int = 1
 
 
-def chunk_depth(arch: Arch, manner: Manner = Manner()) -> int:
+def chunk_depth(arch: Arch, widths: GemmWidths, manner: Manner = Manner()) -> int:
     """The depth of a full K chunk: the most whole steps whose operands fit a slot of the M1 and of the M2 SRAM, or one if M1 is held."""
-    core, bits = arch.core, arch.operands.bits
+    core = arch.core
     step = core.cores * core.wavelengths
     depth = min(
-        arch.m1_sram.slot * 8 // (core.rows * bits),
-        arch.m2_sram.slot // manner.sharers * 8 // (core.columns * bits),
+        arch.m1_sram.slot * 8 // (core.rows * widths.m1),
+        arch.m2_sram.slot // manner.sharers * 8 // (core.columns * widths.m2),
     )
     if depth < step:
         raise ArchError(
@@ -96,36 +98,42 @@ def act_blocks(arch: Arch) -> int:
 
 
 def tile_gemm(
-    op: Operator, arch: Arch, tiles: int, places: Places, rings: Rings, manner: Manner = Manner()
+    op: Operator,
+    arch: Arch,
+    tiles: int,
+    places: Places,
+    rings: Rings,
+    widths: GemmWidths,
+    manner: Manner = Manner(),
 ) -> Tiling:
     """The candidate with the least (bound on time, HBM bytes, global SRAM bytes); the first of equals."""
-    core, bits = arch.core, arch.operands.bits
+    core = arch.core
     rows = tiles * core.rows
-    full = chunk_depth(arch, manner)
+    full = chunk_depth(arch, widths, manner)
     chunks = tuple(min(full, op.depth - at) for at in range(0, op.depth, full))
     blocks, passes = ceil_div(op.columns, core.columns), ceil_div(op.rows, rows)
     gather = blocks if "act" in arch.ideal else act_blocks(arch)
     candidates = []
-    for panel, outer in _outer_panels(arch, places, rings, blocks, chunks):
+    for panel, outer in _outer_panels(arch, places, rings, widths, blocks, chunks):
         for keep, inner in _inner_panels(arch, rings, rows, len(chunks), max(outer), gather):
             tiling = Tiling(
-                heads=op.heads, rows_a_pass=rows, passes=passes, last_rows=op.rows - (passes - 1) * rows,
+                widths=widths, heads=op.heads, rows_a_pass=rows, passes=passes, last_rows=op.rows - (passes - 1) * rows,
                 chunks=chunks, blocks=blocks, last_columns=op.columns - (blocks - 1) * core.columns,
                 outer=outer, panel=panel, inner=inner, keep=keep,
-                retain=places.m1_hbm and sum(packed(rows * depth, bits) for depth in chunks) <= rings.m1, gather=gather,
-                groups=manner.sharers, shots=manner.shots, reload=arch.reload_ticks,
+                retain=places.m1_hbm and sum(packed(rows * depth, widths.m1) for depth in chunks) <= rings.m1, gather=gather,
+                groups=manner.sharers, shots=manner.shots, reload=arch.reload_ticks(widths.m1),
             )  # fmt: skip
             candidates.append(_costed(op, arch, places, tiling))
     return min(candidates, key=lambda c: c[0])[1]
 
 
 def _outer_panels(
-    arch: Arch, places: Places, rings: Rings, blocks: int, chunks: tuple[int, ...]
+    arch: Arch, places: Places, rings: Rings, widths: GemmWidths, blocks: int, chunks: tuple[int, ...]
 ) -> list[tuple[bool, tuple[int, ...]]]:
     if not places.m2_hbm:
         return [(False, (blocks,))]
     offers = []
-    fit = rings.m2 // sum(packed(arch.core.columns * depth, arch.operands.bits) for depth in chunks)
+    fit = rings.m2 // sum(packed(arch.core.columns * depth, widths.m2) for depth in chunks)
     if fit:
         offers.append((True, tuple(min(fit, blocks - at) for at in range(0, blocks, fit))))
     return [*offers, (False, (blocks,))]
@@ -145,9 +153,9 @@ def _psum(arch: Arch, elements: int) -> int:
 
 
 def _costed(op: Operator, arch: Arch, places: Places, tiling: Tiling) -> tuple[tuple[int, int, int], Tiling]:
-    bits = arch.operands.bits
-    m1, m2 = packed(op.rows * op.depth, bits), packed(op.depth * op.columns, bits)
-    out = packed(op.rows * op.columns, bits)
+    widths = tiling.widths
+    m1, m2 = packed(op.rows * op.depth, widths.m1), packed(op.depth * op.columns, widths.m2)
+    out = packed(op.rows * op.columns, widths.out)
     inner = tiling.inner_panels
     hbm = op.heads * (
         places.m1_hbm * m1 * (len(tiling.outer) if tiling.retain else inner)

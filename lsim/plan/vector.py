@@ -11,9 +11,9 @@ from lsim.errors import PlanError
 from lsim.kernel.program import Builder, Program
 from lsim.plan.items import Drain, Edge, Fill, Lanes
 from lsim.plan.loops import Ends, nth
-from lsim.plan.residency import packed
 from lsim.plan.transfers import pieces
 from lsim.plan.units import ROW_WISE
+from lsim.plan.widths import Bits, packed
 from lsim.trace import Kind
 from lsim.units import ceil_div
 
@@ -22,16 +22,18 @@ from lsim.units import ceil_div
 class VectorTask:
     """One vector unit, with what its neighbours in the trace want of it.
 
-    `operands`: how many full-size operands are read, `from_hbm` of them from HBM. `kinds`: the fused chain's kinds.
-    `ahead`: elements read before the first is written, beyond those of the full size.
+    `operands`: of each full-size operand that is read, how many bits an element has; `from_hbm`: of those from HBM. `out_bits`: of an
+    element of the result. `kinds`: the fused chain's kinds. `ahead`: elements read before the first is written, beyond those of
+    the full size.
     """
 
     kinds: tuple[Kind, ...]
     heads: int
     rows: int
     columns: int
-    operands: int
-    from_hbm: int
+    operands: tuple[int, ...]
+    from_hbm: tuple[int, ...]
+    out_bits: Bits
     copied: bool
     spilled: bool
     ahead: int = 0
@@ -63,11 +65,16 @@ def vector_programs(task: VectorTask, arch: Arch, builder: Builder) -> dict[str,
     return {name: program for name, program in programs.items() if program.size}
 
 
+def _side_by_side(elements: int, widths: tuple[int, ...]) -> int:
+    """Bytes of so many elements of each of several operands."""
+    return sum(packed(elements, bits) for bits in widths)
+
+
 class VectorLoops:
     """The loops of a vector unit, and what each process does for a piece."""
 
     def __init__(self, task: VectorTask, arch: Arch, builder: Builder) -> None:
-        self.task, self.arch, self.b, self.bits = task, arch, builder, arch.operands.bits
+        self.task, self.arch, self.b = task, arch, builder
         self.cycles = sum(getattr(arch.dpu, kind.value) for kind in task.kinds)
 
     def bodies(self) -> dict[str, Body]:
@@ -132,10 +139,11 @@ class VectorLoops:
         )
 
     def rows_of(self, rows: int, body: Body, first: bool, last: bool) -> Program:
-        fit = self.arch.dpu.slot // (self._inputs() * packed(self.task.columns, self.bits))
+        columns = self.task.columns
+        row = max(_side_by_side(columns, self._inputs()), packed(columns, self.task.out_bits))
+        fit = self.arch.dpu.slot // row
         if not fit:
             return self.b.loop(rows, lambda f, end: self.sweeps(body, f, end, first and f, last and end))
-        columns = self.task.columns
         return self.b.cut(
             rows,
             fit,
@@ -155,51 +163,53 @@ class VectorLoops:
         )
         return self.b.seq(statistic, result)
 
-    def _inputs(self) -> int:
-        """Operands that are read; raises PlanError where there is none."""
+    def _inputs(self) -> tuple[int, ...]:
+        """Bits of the operands that are read; raises PlanError where there is none."""
         if not self.task.operands:
             raise PlanError(f"a {self.task.kinds[0].value} has no operand of its own size to read")
         return self.task.operands
 
     def _fit(self) -> int:
-        """Elements of a piece whose operands fill a slot; raises PlanError if not one fits."""
-        elements = 8 * self.arch.dpu.slot // (self.bits * self._inputs())
+        """Elements of a piece whose operands, or whose result, fill a slot; raises PlanError if not one fits."""
+        inputs = self._inputs()
+        elements = 8 * self.arch.dpu.slot // max(sum(inputs), self.task.out_bits)
         if not elements:
-            said = f"a slot of {self.arch.dpu.slot} B cannot hold an element of each of {self._inputs()} operands"
+            said = (
+                f"a slot of {self.arch.dpu.slot} B cannot hold an element of each of {len(inputs)} operands"
+            )
             raise PlanError(said, place="dpu.slot")
         return elements
 
     # -- what each process does for a piece ------------------------------------------------------------------------
     def pieces_in(self, cut: Cut) -> Program:
-        size = self.task.from_hbm * packed(cut.elements, self.bits)
+        size = _side_by_side(cut.elements, self.task.from_hbm)
         needs = self.task.pass_needs if cut.starts_pass else ()
         return pieces(self.b, self.arch, size, "go" if cut.first else "", cut.first, needs=needs)
 
     def read(self, cut: Cut) -> Program:
-        task, one = self.task, packed(cut.elements, self.bits)
+        task = self.task
         return self.b.leaf(
             Fill(
-                bytes=task.operands * one,
+                bytes=_side_by_side(cut.elements, task.operands),
                 go=cut.first,
                 restart=cut.first,
-                staged=task.from_hbm > 0,
-                frees=task.from_hbm * one,
+                staged=bool(task.from_hbm),
+                frees=_side_by_side(cut.elements, task.from_hbm),
                 needs=task.pass_needs if cut.starts_pass and not task.from_hbm else (),
             )
         )
 
     def lanes(self, cut: Cut) -> Program:
         cycles = ceil_div(cut.elements * self.cycles, self.arch.dpu.lanes)
-        one = packed(cut.elements, self.bits)
+        reads = _side_by_side(cut.elements, self.task.operands)
+        writes = packed(cut.elements, self.task.out_bits) if cut.writes else 0
         functions = tuple(kind.value for kind in self.task.kinds)
-        return self.b.leaf(
-            Lanes(cut.elements, cycles, self.task.operands * one, one if cut.writes else 0, functions)
-        )
+        return self.b.leaf(Lanes(cut.elements, cycles, reads, writes, functions))
 
     def write(self, cut: Cut) -> Program:
         if not cut.writes:
             return self.b.empty
-        task, size = self.task, packed(cut.elements, self.bits)
+        task, size = self.task, packed(cut.elements, self.task.out_bits)
         return self.b.leaf(
             Drain(
                 reads=0,
@@ -215,7 +225,7 @@ class VectorLoops:
     def pieces_out(self, cut: Cut) -> Program:
         if not cut.writes:
             return self.b.empty
-        size = packed(cut.elements, self.bits)
+        size = packed(cut.elements, self.task.out_bits)
         return pieces(
             self.b, self.arch, size, "", cut.first_written, staged=self.task.spilled, gives=self.gives(cut)
         )

@@ -1,6 +1,6 @@
 """The timeline in a file, folded and lossless, and a result read back from its folder.
 
-`timeline.npz` (numpy's zip of arrays), format 1:
+`timeline.npz` (numpy's zip of arrays), format 2:
 
     entries   tick (difference to the entry before), part, code, position (difference to the part's record before)
     folds     first, last, count, period, shift; steps and offsets by part; positions as they are
@@ -30,7 +30,7 @@ from lsim.results.folded import FoldedLog, Ints
 if TYPE_CHECKING:
     from lsim.results.result import Result
 
-FORMAT = 1
+FORMAT = 2
 TIMELINE, TRACE, ARCH, RESULT = "timeline.npz", "trace.jsonl", "arch.yaml", "result.json"
 MANIFEST = "manifest.json"
 _FOLD_NUMBERS = ("first", "last", "count", "period", "shift")

@@ -58,7 +58,7 @@ def test_does_setting_what_is_there_already_change_nothing() -> None:
         ),
         (
             {"operands": "4 bit"},
-            "--set: operands: operands is a part, not a parameter; allowed: bits, partial_sum_bits",
+            "--set: operands: operands is a part, not a parameter; allowed: bits, partial_sum_bits, weight_bits, activation_bits, kv_bits",
         ),
         ({"hbm.channels": "0"}, "--set: hbm.channels: 0 is below the least, 1"),
         ({"hbm.channels": "four"}, "--set: hbm.channels: 'four' is not a whole number"),

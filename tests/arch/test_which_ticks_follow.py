@@ -32,8 +32,8 @@ def test_how_many_ticks_is_a_cycle_of_each_clock() -> None:
     [(4, 12, 12, 144, 144), (8, 12, 12, 288, 288), (4, 6, 24, 72, 288), (3, 1, 1, 9, 9), (1, 1, 3, 3, 9)],
 )
 def test_how_many_bytes_is_a_step(bits: int, rows: int, columns: int, m1: int, m2: int) -> None:
-    arch = with_({"operands.bits": f"{bits} bit", "core.rows": f"{rows}", "core.columns": f"{columns}"})
-    assert (arch.m1_step_bytes, arch.m2_step_bytes) == (m1, m2)
+    arch = with_({"core.rows": f"{rows}", "core.columns": f"{columns}"})
+    assert (arch.m1_step_bytes(bits), arch.m2_step_bytes(bits)) == (m1, m2)
 
 
 def test_how_many_bytes_are_the_partial_sums_of_a_block() -> None:
@@ -41,27 +41,25 @@ def test_how_many_bytes_are_the_partial_sums_of_a_block() -> None:
 
 
 def test_does_a_matched_port_feed_one_shot_a_tick() -> None:
-    assert LT_B.feed_interval() == 1
+    assert LT_B.feed_interval(4, 4) == 1
 
 
 def test_what_does_a_64_byte_port_cost() -> None:
-    assert NARROW.feed_interval() == ceil(144 * 10 / 64) == 23
-    assert NARROW.with_settings({"operands.bits": "8 bit"}).feed_interval() == 45
+    assert NARROW.feed_interval(4, 4) == ceil(144 * 10 / 64) == 23
+    assert NARROW.feed_interval(8, 8) == 45
+    assert NARROW.feed_interval(4, 8) == NARROW.feed_interval(8, 4) == 45, "the wider one"
 
 
 def test_does_an_operand_that_does_not_change_cost_no_feed() -> None:
     arch = with_({"m1_sram.port": "64 B", "m2_sram.port": "128 B"})
-    both, m1, m2, neither = (
-        arch.feed_interval(*changes)
-        for changes in ((True, True), (True, False), (False, True), (False, False))
-    )
+    both, m1, m2, neither = (arch.feed_interval(*changes) for changes in ((4, 4), (4, 0), (0, 4), (0, 0)))
     assert (both, m1, m2, neither) == (23, 23, ceil(144 * 10 / 128), 1)
 
 
 def test_does_a_slow_encoder_hold_back_only_what_changes() -> None:
     arch = with_({"encoder.sample_rate": "1 GHz"})
-    assert [arch.feed_interval(m1, False) for m1 in (True, False)] == [5, 1]
-    assert arch.feed_interval() == 5
+    assert [arch.feed_interval(m1, 0) for m1 in (4, 0)] == [5, 1]
+    assert arch.feed_interval(4, 4) == 5
 
 
 @pytest.mark.parametrize(("size", "channels"), [(4096, 8), (1, 8), (0, 8), (4096, 1), (2**40, 1), (12345, 3)])
@@ -110,9 +108,9 @@ def test_how_long_does_it_take_to_write_what_a_core_holds(
     kind: str, settings: dict[str, str], ticks: int
 ) -> None:
     arch = load_arch(f"{kind}-4bit").with_settings(settings)
-    assert arch.reload_ticks == ticks
-    assert arch.with_ideal(["reload"]).reload_ticks == 0
-    assert LT_B.reload_ticks == 0
+    assert arch.reload_ticks(4) == ticks
+    assert arch.with_ideal(["reload"]).reload_ticks(4) == 0
+    assert LT_B.reload_ticks(4) == 0
 
 
 def contention(arch: Arch) -> dict[str, list[int]]:
@@ -124,8 +122,8 @@ def contention(arch: Arch) -> dict[str, list[int]]:
             arch.live_capacity, arch.m1_staging, arch.m2_staging, arch.out_staging, arch.dpu_staging,
             arch.psum_staging,
         ],
-        "feed": [arch.feed_interval()],
-        "reload": [arch.reload_ticks],
+        "feed": [arch.feed_interval(4, 4)],
+        "reload": [arch.reload_ticks(4)],
         "adc": [arch.conversion_ticks, arch.readout_latency],
         "broadcast": [
             arch.switch_ticks, arch.propagation_ticks, arch.broadcast_streams, arch.broadcast_fan_out,

@@ -11,6 +11,7 @@ import pytest
 from attrs import evolve
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from reference.layout import byte_count, read_width, stored
 from strategies import Machine, machines, traces
 
 from lsim import load_arch, load_trace, simulate
@@ -37,7 +38,8 @@ class Bounds:
         """Cores that hold an operand hold V of S·V: rows and columns exchanged."""
         makers = [self.trace.producer(name) for name in op.operands[0]]
         held = self.arch.core.kind != "dptc" and all(m and m.kind is Kind.SOFTMAX for m in makers)
-        return evolve(op, rows=op.columns, columns=op.rows) if held else op
+        turned = (op.operands[1], op.operands[0])
+        return evolve(op, rows=op.columns, columns=op.rows, operands=turned) if held else op
 
     def all(self) -> Mapping[str, int]:
         bounds = {
@@ -87,19 +89,21 @@ class Bounds:
         return (count - 1) * readout.conversion
 
     # -- memories --------------------------------------------------------------------------------------------------
-    def bytes(self, elements: int) -> int:
-        return up(elements * self.arch.operands.bits, 8)
-
     def hbm_bytes(self) -> int:
         """What cannot stay out of HBM: weights of linear layers in; KV entries and what nobody reads, out."""
-        weights = sum(self.bytes(op.rows * op.depth) for op in self.gemms if self.trace.is_linear(op))
-        stored = [
-            self.bytes(self.trace.tensors[t].elements)
+        linear = [op for op in self.gemms if self.trace.is_linear(op)]
+        weights = sum(byte_count(self.read(op, 0), op.rows * op.depth) for op in linear)
+        out = [
+            [t for t in op.outputs if self.trace.tensors[t].role is Role.KV or not self.trace.consumers(t)]
             for op in self.trace.operators
-            for t in op.outputs
-            if self.trace.tensors[t].role is Role.KV or not self.trace.consumers(t)
         ]
-        return weights + sum(stored)
+        return weights + sum(byte_count(1, sum(map(self.bits, tensors))) for tensors in out)
+
+    def bits(self, tensor: str) -> int:
+        return self.trace.tensors[tensor].elements * stored(self.arch, self.trace.tensors[tensor])
+
+    def read(self, op: Operator, operand: int) -> int:
+        return read_width(self.trace, self.arch, op.operands[operand])
 
     def hbm(self) -> int:
         if "hbm" in self.arch.ideal:
@@ -112,13 +116,11 @@ class Bounds:
             return 0
         core, sram = self.arch.core, self.arch.global_sram
         moved = self.hbm_bytes() + sum(
-            op.heads
-            * (
-                op.rows * op.depth
-                + op.depth * op.columns * up(op.rows, core.tiles * core.rows)
-                + op.rows * op.columns
+            (
+                op.heads * op.rows * op.depth * self.read(op, 0)
+                + op.heads * op.depth * op.columns * up(op.rows, core.tiles * core.rows) * self.read(op, 1)
+                + sum(map(self.bits, op.outputs))
             )
-            * self.arch.operands.bits
             // 8
             for op in self.gemms
         )

@@ -116,9 +116,9 @@ SPENT = [
     (Drain(0, 8), Drain(1, 8), False),
     (Drain(0, 8, room=8), Drain(0, 8), False),
     (Drain(0, 8, copies=True), Drain(0, 8), False),
-    (Block(4, 1, 3, 2, 8), Block(4, 1, 4, 1, 7), True),
-    (Block(4, 1, 2, 2, 8), Block(4, 1, 3, 2, 8), False),  # the second tile has rows, too
-    (Block(4, 1, 4, 2, 8), Block(5, 1, 4, 2, 8), False),
+    (Block(4, 1, 3, 2, 8, 8, 8), Block(4, 1, 4, 1, 7, 8, 8), True),
+    (Block(4, 1, 2, 2, 8, 8, 8), Block(4, 1, 3, 2, 8, 8, 8), False),  # the second tile has rows, too
+    (Block(4, 1, 4, 2, 8, 8, 8), Block(5, 1, 4, 2, 8, 8, 8), False),
     (Lanes(8, 2, 8, 8), Lanes(7, 2, 7, 7), True),
     (Lanes(8, 2, 8, 8), Lanes(8, 3, 8, 8), False),
     (Lanes(8, 2, 8, 8), Lanes(8, 2, 8, 0), False),

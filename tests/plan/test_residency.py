@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hypothesis import HealthCheck, given, settings
+from reference.layout import byte_count, stored
 from small import SETTINGS, gemm, machine, trace, vector
 from strategies import Machine, machines, traces
 
@@ -79,7 +80,7 @@ def test_is_what_the_region_never_uses_given_to_the_rings(work: Trace, machine: 
 
 
 def _bytes(work: Trace, arch: Arch, tensor: str) -> int:
-    return -(-work.tensors[tensor].elements * arch.operands.bits // 8)
+    return byte_count(stored(arch, work.tensors[tensor]), work.tensors[tensor].elements)
 
 
 # x0 → x1 → x2, 16 B each; no element-wise ones, which would fuse.

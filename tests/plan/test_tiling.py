@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from reference.layout import read_width, written_width
 from small import gemm, linear, machine, only, trace
 from strategies import Machine, machines, traces
 
 from lsim.arch import Arch
 from lsim.errors import ArchError, InputError, PlanError
-from lsim.kernel.program import leaves
+from lsim.kernel.program import Builder, leaves
 from lsim.plan.schedule import Deps, Plan, plan
 from lsim.plan.tiling import Manner, chunk_depth
+from lsim.plan.vector import VectorTask, vector_programs
+from lsim.plan.widths import GemmWidths
 from lsim.trace import Operator, Trace
 
 PLANS = settings(
@@ -49,23 +52,27 @@ def cut(total: int, size: int) -> list[int]:
     return [min(size, total - at) for at in range(0, total, size)]
 
 
-def depth_of_a_chunk(arch: Arch, sharers: int, mapping: str | None = None) -> int:
+def depth_of_a_chunk(arch: Arch, widths: GemmWidths, sharers: int, mapping: str | None = None) -> int:
     """The most whole steps of which M1 of a tile and M2 fit their slots; one step where M1 is held."""
-    core, bits = arch.core, arch.operands.bits
+    core, slots = arch.core, (arch.m1_sram.slot, arch.m2_sram.slot // sharers)
     step, depth = core.cores * core.wavelengths, 0
-    while core.rows * (depth + step) * bits <= 8 * arch.m1_sram.slot and core.columns * (
-        depth + step
-    ) * bits <= 8 * (arch.m2_sram.slot // sharers):
+    vectors = (core.rows * widths.m1, core.columns * widths.m2)
+    while all(bits * (depth + step) <= 8 * slot for bits, slot in zip(vectors, slots, strict=True)):
         depth += step
     held = mapping == "m1-stationary" or arch.core.kind != "dptc"
     return min(depth, step) if held else depth
 
 
+def widths_of(work: Trace, op: Operator, arch: Arch) -> GemmWidths:
+    m1, m2 = (read_width(work, arch, operand) for operand in op.operands[:2])
+    return GemmWidths(m1, m2, written_width(work, arch, op.outputs))
+
+
 def blocks_of(
-    op: Operator, heads: int, arch: Arch, tiles: int, sharers: int, mapping: str | None
+    work: Trace, op: Operator, heads: int, arch: Arch, tiles: int, sharers: int, mapping: str | None
 ) -> Counter[tuple[int, int, int]]:
     """(rows, columns, depth) of every block there must be: each row, column and depth of each head once."""
-    chunks = cut(op.depth, depth_of_a_chunk(arch, sharers, mapping))
+    chunks = cut(op.depth, depth_of_a_chunk(arch, widths_of(work, op, arch), sharers, mapping))
     passes, columns = cut(op.rows, tiles * arch.core.rows), cut(op.columns, arch.core.columns)
     return Counter((r, c, k) for _ in range(heads) for r in passes for c in columns for k in chunks)
 
@@ -87,7 +94,7 @@ def test_is_every_row_column_and_depth_computed_once(
         for block, times in done.items():
             shapes[block.rows, block.columns, block.depth] += times
             macs += times * block.rows * block.columns * block.depth
-        assert shapes == blocks_of(op, heads, arch, tiles, 1 if alone else groups, mapping)
+        assert shapes == blocks_of(work, op, heads, arch, tiles, 1 if alone else groups, mapping)
     assert macs == op.macs
 
 
@@ -153,8 +160,8 @@ def test_does_everything_fit_where_it_is_put(
         sums = arch.operands.partial_sum_bits
         for block in counted(p, group.part("core")):
             rows = min(block.rows, arch.core.rows)
-            assert rows * block.depth * arch.operands.bits <= 8 * arch.m1_sram.slot
-            assert block.columns * block.depth * arch.operands.bits <= 8 * arch.m2_sram.slot // group.sharers
+            assert rows * block.depth * block.m1_bits <= 8 * arch.m1_sram.slot
+            assert block.columns * block.depth * block.m2_bits <= 8 * (arch.m2_sram.slot // group.sharers)
         for fill in counted(p, group.part("m2")):
             assert fill.bytes <= arch.m2_sram.slot // group.sharers
         for fill in counted(p, group.part("m1")):
@@ -168,12 +175,11 @@ def test_does_everything_fit_where_it_is_put(
         for name, ring in (("dma.m1", rings.m1), ("dma.m2", rings.m2)):
             assert all(piece.unit_bytes <= ring for piece in counted(p, group.part(name)))
             assert all(piece.bytes <= arch.hbm.transaction for piece in counted(p, group.part(name)))
-    for piece in counted(p, "dpu.lanes"):
-        operands = piece.reads // max(1, -(-piece.elements * arch.operands.bits // 8))
-        assert (
-            piece.elements * operands * arch.operands.bits <= 8 * arch.dpu.slot
-        )  # bytes of each operand are rounded up
-        assert piece.writes <= arch.dpu.slot
+    for task in (tasks[""] for tasks in p.tasks if isinstance(tasks.get(""), VectorTask)):
+        for _, piece in leaves(vector_programs(task, arch, Builder())["dpu.lanes"]):
+            bits = sum(task.operands)
+            assert piece.elements * bits <= 8 * arch.dpu.slot  # bytes of each operand are rounded up
+            assert piece.writes <= arch.dpu.slot
     for group in p.groups[1:]:
         assert group.ring_share == p.groups[0].ring_share * (len(p.groups) - 1), (
             "rings of the groups and of all are disjoint"
@@ -186,10 +192,11 @@ def test_does_everything_fit_where_it_is_put(
     st.sampled_from(["16 B", "40 B", "64 B"]),
     st.sampled_from(["16 B", "24 B"]),
     st.integers(1, 2),
+    st.builds(GemmWidths, st.sampled_from([4, 8]), st.sampled_from([4, 8]), st.just(8)),
 )
 @settings(max_examples=60, deadline=None)
 def test_is_a_chunk_the_most_whole_steps_that_fit(
-    rows: int, wavelengths: int, m1: str, m2: str, groups: int
+    rows: int, wavelengths: int, m1: str, m2: str, groups: int, widths: GemmWidths
 ) -> None:
     try:
         arch = machine(
@@ -201,12 +208,12 @@ def test_is_a_chunk_the_most_whole_steps_that_fit(
         )
     except ArchError:
         assume(False)
-    depth = depth_of_a_chunk(arch, groups)
+    depth = depth_of_a_chunk(arch, widths, groups)
     if depth:
-        assert chunk_depth(arch, Manner(groups)) == depth
+        assert chunk_depth(arch, widths, Manner(groups)) == depth
     else:
         with pytest.raises(ArchError, match=r"enlarge m1_sram.slot or m2_sram.slot"):
-            chunk_depth(arch, Manner(groups))
+            chunk_depth(arch, widths, Manner(groups))
 
 
 # -- choices, each on a machine where it is the better one ---------------------------------------------------------------

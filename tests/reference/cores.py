@@ -4,7 +4,7 @@ from lsim.arch import MATCHED
 from lsim.arch.memory import OperandSram
 from reference.board import Board
 from reference.gemms import GemmPlan, Visit, holds, reload_ticks
-from reference.layout import byte_count, split, up
+from reference.layout import Widths, byte_count, split, up
 from reference.ticks import Steps
 
 
@@ -37,10 +37,10 @@ class Cores:
                 yield from self.board.free["act"].take()
             if j == 0:
                 yield from self.board.full["m1"].take()
-                yield from self._reload()
+                yield from self._reload(plan)
             if j % g == 0:
                 yield from self.board.full["m2"].take()
-            yield from self._block(depth, plan.shots, m1_changes=j == 0)
+            yield from self._block(plan, depth, m1_changes=j == 0)
             self.macs += visit.rows * columns * depth
             if j % g == g - 1 or j == last:
                 self.board.free["m2"].give()
@@ -55,20 +55,20 @@ class Cores:
         propagation = 0 if "broadcast" in self.arch.ideal else self.arch.broadcast.propagation
         self.world.give_at(self.world.now + latency + propagation, self.board.full["act"])
 
-    def _reload(self) -> Steps:
+    def _reload(self, plan: GemmPlan) -> Steps:
         """Cores that hold an operand write it."""
         begin = self.world.now
-        for _ in range(reload_ticks(self.arch)):
+        for _ in range(reload_ticks(self.arch, plan.widths.m1)):
             yield from self.world.at(self.world.now + 1, "the held operand to be written")
         if self.world.now > begin:
             self.board.parts["core"].busy.append((begin, self.world.now))
 
-    def _block(self, depth: int, shots: int, m1_changes: bool) -> Steps:
+    def _block(self, plan: GemmPlan, depth: int, m1_changes: bool) -> Steps:
         """Tick by tick: shoot up to `integrate` steps, wait until the ADC can sample their sum, and so on."""
         begin = self.world.now
         steps = up(depth, self.arch.core.cores * self.arch.core.wavelengths)
-        feed = self._feed_interval(not holds(self.arch) and (m1_changes or steps > 1))
-        for group in split((1,) * steps * shots, self.arch.readout.integrate):
+        feed = self._feed_interval(plan.widths, not holds(self.arch) and (m1_changes or steps > 1))
+        for group in split((1,) * steps * plan.shots, self.arch.readout.integrate):
             for _ in group:
                 for _ in range(feed):
                     yield from self.world.at(self.world.now + 1, "feed, then shot")
@@ -82,21 +82,21 @@ class Cores:
         conversion = 0 if "adc" in self.arch.ideal else self.arch.readout.conversion
         return self.last_sample is None or self.world.now >= self.last_sample + conversion
 
-    def _feed_interval(self, m1_changes: bool) -> int:
+    def _feed_interval(self, widths: Widths, m1_changes: bool) -> int:
         """Ticks of a step, F."""
         if "feed" in self.arch.ideal:
             return 1
         core = self.arch.core
         encoder = core.clock // self.arch.encoder.sample_rate
-        m2 = self._port_ticks(core.columns, self.arch.m2_sram)
-        return max(1, encoder, m2, self._port_ticks(core.rows, self.arch.m1_sram) if m1_changes else 1)
+        m1 = self._port_ticks(widths.m1, core.rows, self.arch.m1_sram) if m1_changes else 1
+        return max(1, encoder, m1, self._port_ticks(widths.m2, core.columns, self.arch.m2_sram))
 
-    def _port_ticks(self, vectors: int, sram: OperandSram) -> int:
+    def _port_ticks(self, width: int, vectors: int, sram: OperandSram) -> int:
         """Ticks in which a port delivers one step of a tile's operand."""
         core = self.arch.core
         if sram.port == MATCHED:
             return 1
-        size = byte_count(self.arch, core.cores * vectors * core.wavelengths)
+        size = byte_count(width, core.cores * vectors * core.wavelengths)
         return up(size * (core.clock // self.arch.global_sram.clock), int(sram.port))
 
 

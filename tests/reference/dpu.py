@@ -1,7 +1,7 @@
 """Section 5: the DPU reads pieces, computes them in its lanes and writes them."""
 
 from reference.board import Board
-from reference.layout import byte_count, up
+from reference.layout import up
 from reference.ticks import Steps
 
 
@@ -12,14 +12,13 @@ def read(board: Board) -> Steps:
         for piece in plan.pieces():
             if piece.starts:
                 part.reset()
-            size = byte_count(board.arch, piece.elements)
             if plan.hbm_operands:
                 yield from board.staged["dpu.dma"].take()
             yield from board.free["dpu in"].take()
-            yield from board.memories.access(part, plan.operands * size)
+            yield from board.memories.access(part, plan.read(piece.elements))
             board.full["dpu in"].give()
             if plan.hbm_operands:
-                board.rings["dpu.dma"].give(plan.hbm_operands * size)
+                board.rings["dpu.dma"].give(plan.fetched(piece.elements))
 
 
 def lanes(board: Board) -> Steps:
@@ -42,7 +41,7 @@ def write(board: Board) -> Steps:
                 part.reset()
             if not piece.writes:
                 continue
-            size = byte_count(board.arch, piece.elements)
+            size = plan.written(piece.elements)
             yield from board.full["dpu out"].take()
             if plan.unit.spilled:
                 yield from board.rings["dpu.out"].take(size)

@@ -9,7 +9,20 @@ from attrs import evolve
 from lsim.arch import MATCHED, Arch
 from lsim.errors import PlanError
 from lsim.trace.ir import Kind, Operator, Role, Trace
-from reference.layout import UNBOUNDED, Layout, Unit, byte_count, check_fits, cut, psum_count, split, up
+from reference.layout import (
+    UNBOUNDED,
+    Layout,
+    Unit,
+    Widths,
+    byte_count,
+    check_fits,
+    cut,
+    psum_count,
+    read_width,
+    split,
+    up,
+    written_width,
+)
 
 
 class Visit(NamedTuple):
@@ -52,6 +65,16 @@ class Result(NamedTuple):
     starts: bool
 
 
+class Work(NamedTuple):
+    """A GEMM as it is done, before it is cut into passes and panels."""
+
+    unit: Unit
+    operator: Operator
+    widths: Widths
+    shots: int
+    chunks: list[int]
+
+
 @dataclass(frozen=True)
 class GemmPlan:
     """How a GEMM is tiled.
@@ -63,6 +86,7 @@ class GemmPlan:
     arch: Arch
     unit: Unit
     operator: Operator
+    widths: Widths
     shots: int
     m1: str
     m1_weight: bool
@@ -85,7 +109,7 @@ class GemmPlan:
 
     def gathers(self, chunk: int) -> tuple[int, int]:
         """Blocks of an M2 unit and of an act unit that does not span chunks, for a chunk of this depth."""
-        g = self.arch.m2_sram.slot // byte_count(self.arch, self.arch.core.columns * chunk)
+        g = self.arch.m2_sram.slot // byte_count(self.widths.m2, self.arch.core.columns * chunk)
         q = act_blocks(self.arch)
         if self.spans_chunks or q == UNBOUNDED or g % q == 0 or q % g == 0:
             return g, q
@@ -102,10 +126,10 @@ class GemmPlan:
         for visit in self.visits():
             fetched = self.m1 == "refetch" or (self.m1 == "retain" and visit.first_inner)
             released = self.m1 == "refetch" or (self.m1 == "retain" and visit.last_inner)
-            load = byte_count(self.arch, visit.rows * self.operator.depth)
+            load = byte_count(self.widths.m1, visit.rows * self.operator.depth)
             weight = min(load, self.arch.controller.m1_ahead // 2)
             for c, chunk in enumerate(self.chunks):
-                size = byte_count(self.arch, visit.rows * chunk)
+                size = byte_count(self.widths.m1, visit.rows * chunk)
                 takes = weight if fetched and c == 0 else 0
                 gives = weight if released and c == len(self.chunks) - 1 else 0
                 yield Transfer(size, starts, fetched, released, takes, gives)
@@ -117,7 +141,9 @@ class GemmPlan:
         for visit in self.visits():
             fetched = self.m2 == "stream" or (self.m2 == "panel" and visit.first_pass)
             released = self.m2 == "stream" or (self.m2 == "panel" and visit.last_pass)
-            load = byte_count(self.arch, visit.outer_blocks * self.arch.core.columns * self.operator.depth)
+            load = byte_count(
+                self.widths.m2, visit.outer_blocks * self.arch.core.columns * self.operator.depth
+            )
             weight = min(load, self.arch.controller.m2_ahead // 2)
             sizes = [size for chunk in self.chunks for size in self._m2_sizes(visit, chunk)]
             for at, size in enumerate(sizes):
@@ -129,7 +155,7 @@ class GemmPlan:
     def _m2_sizes(self, visit: Visit, chunk: int) -> list[int]:
         """The bytes of the M2 units of one chunk."""
         units = split(visit.blocks, self.gathers(chunk)[0])
-        return [sum(byte_count(self.arch, columns * chunk) for columns in blocks) for blocks in units]
+        return [sum(byte_count(self.widths.m2, columns * chunk) for columns in blocks) for blocks in units]
 
     def results(self) -> Iterator[Result]:
         """Every act unit, as it is drained."""
@@ -148,7 +174,7 @@ class GemmPlan:
                     starts = False
 
     def _bytes(self, visit: Visit, blocks: Sequence[int]) -> int:
-        return sum(byte_count(self.arch, visit.rows * columns) for columns in blocks)
+        return sum(byte_count(self.widths.out, visit.rows * columns) for columns in blocks)
 
 
 def act_blocks(arch: Arch) -> int:
@@ -166,11 +192,11 @@ def holds(arch: Arch) -> bool:
     return arch.core.kind in ("mrr-bank", "mzi-mesh")
 
 
-def reload_ticks(arch: Arch) -> int:
+def reload_ticks(arch: Arch, width: int) -> int:
     """Ticks to write what the cores hold."""
     if not holds(arch) or "reload" in arch.ideal:
         return 0
-    size = byte_count(arch, arch.core.cores * arch.core.rows * arch.core.wavelengths)
+    size = byte_count(width, arch.core.cores * arch.core.rows * arch.core.wavelengths)
     port = arch.m1_sram.port
     through = 1 if port == MATCHED else up(size * (arch.core.clock // arch.global_sram.clock), int(port))
     return max(up(arch.core.reload * arch.core.clock, 10**12), through)
@@ -193,55 +219,63 @@ def as_done(trace: Trace, arch: Arch, operator: Operator) -> tuple[Operator, int
     return operator, 1 if softmax[1] else arch.core.passes
 
 
-def chunk_depth(arch: Arch) -> int:
+def widths_of(trace: Trace, arch: Arch, done: Operator) -> Widths:
+    """Of a GEMM as it is done."""
+    m1, m2 = (read_width(trace, arch, operand) for operand in done.operands[:2])
+    return Widths(m1, m2, written_width(trace, arch, done.outputs))
+
+
+def chunk_depth(arch: Arch, widths: Widths) -> int:
     """The depth of a K chunk."""
     step = arch.core.cores * arch.core.wavelengths
     if holds(arch):
         return step
     depth = 0
-    while _fits(arch, depth + step):
+    while _fits(arch, widths, depth + step):
         depth += step
     if depth == 0:
         raise PlanError(f"no slot holds one step, {step} deep")
     return depth
 
 
-def _fits(arch: Arch, depth: int) -> bool:
-    m1, m2 = (byte_count(arch, vectors * depth) for vectors in (arch.core.rows, arch.core.columns))
+def _fits(arch: Arch, widths: Widths, depth: int) -> bool:
+    m1 = byte_count(widths.m1, arch.core.rows * depth)
+    m2 = byte_count(widths.m2, arch.core.columns * depth)
     return m1 <= arch.m1_sram.slot and m2 <= arch.m2_sram.slot
 
 
-def _by_chunks(arch: Arch, vectors: int, depth: int) -> int:
+def _by_chunks(width: int, vectors: int, chunks: list[int]) -> int:
     """Bytes of so many operand vectors, each chunk rounded up by itself."""
-    return sum(byte_count(arch, vectors * chunk) for chunk in cut(depth, chunk_depth(arch)))
+    return sum(byte_count(width, vectors * chunk) for chunk in chunks)
 
 
 def plan_gemm(trace: Trace, layout: Layout, arch: Arch, unit: Unit) -> GemmPlan:
     """The cheapest candidate, the first of equals."""
     operator, shots = as_done(trace, arch, unit.operators[0])
+    widths = widths_of(trace, arch, operator)
+    chunks = cut(operator.depth, chunk_depth(arch, widths))
+    work = Work(unit, operator, widths, shots, chunks)
     candidates = []
-    for m2, width in _outer_widths(layout, arch, operator):
-        for sums, inner in _inner_widths(layout, arch, operator):
-            candidates.append(
-                _candidate(trace, layout, arch, (unit, operator, shots), m2, width, sums, inner)
-            )
+    for m2, width in _outer_widths(layout, arch, work):
+        for sums, inner in _inner_widths(layout, arch, work):
+            candidates.append(_candidate(trace, layout, arch, work, m2, width, sums, inner))
     plan = min(candidates, key=lambda candidate: candidate.cost)
     _check_rings(layout, arch, plan)
     return plan
 
 
-def _outer_widths(layout: Layout, arch: Arch, operator: Operator) -> Iterator[tuple[str, int]]:
-    if not layout.from_hbm(operator.operands[1]):
+def _outer_widths(layout: Layout, arch: Arch, work: Work) -> Iterator[tuple[str, int]]:
+    if not layout.from_hbm(work.operator.operands[1]):
         yield "resident", UNBOUNDED
         return
-    panel = layout.m2_staging // _by_chunks(arch, arch.core.columns, operator.depth)
+    panel = layout.m2_staging // _by_chunks(work.widths.m2, arch.core.columns, work.chunks)
     if panel > 0:
         yield "panel", panel
     yield "stream", UNBOUNDED
 
 
-def _inner_widths(layout: Layout, arch: Arch, operator: Operator) -> Iterator[tuple[str, int]]:
-    if operator.depth <= chunk_depth(arch):
+def _inner_widths(layout: Layout, arch: Arch, work: Work) -> Iterator[tuple[str, int]]:
+    if len(work.chunks) == 1:
         yield "keep", UNBOUNDED
         return
     yield "keep", act_blocks(arch)
@@ -255,39 +289,39 @@ def _candidate(
     trace: Trace,
     layout: Layout,
     arch: Arch,
-    work: tuple[Unit, Operator, int],
+    work: Work,
     m2: str,
     width: int,
     sums: str,
     inner: int,
 ) -> GemmPlan:
-    unit, operator, shots = work
+    unit, operator, widths, shots, chunks = work
     rows = arch.core.tiles * arch.core.rows
     m1 = "resident"
     if layout.from_hbm(operator.operands[0]):
-        m1 = "retain" if _by_chunks(arch, rows, operator.depth) <= layout.m1_staging else "refetch"
+        m1 = "retain" if _by_chunks(widths.m1, rows, chunks) <= layout.m1_staging else "refetch"
     weight = all(trace.tensors[name].role is Role.WEIGHT for name in operator.operands[0])
     blocks = cut(operator.columns, arch.core.columns)
     panels = [split(outer, inner) for outer in split(blocks, width)]
-    passes, chunks = cut(operator.rows, rows), cut(operator.depth, chunk_depth(arch))
-    cost = _cost(arch, work, (m1, m2, sums), len(passes), chunks, panels)
-    return GemmPlan(arch, unit, operator, shots, m1, weight, m2, sums, passes, chunks, panels, cost)
+    passes = cut(operator.rows, rows)
+    cost = _cost(arch, work, (m1, m2, sums), len(passes), panels)
+    return GemmPlan(arch, unit, operator, widths, shots, m1, weight, m2, sums, passes, chunks, panels, cost)
 
 
 def _cost(
     arch: Arch,
-    work: tuple[Unit, Operator, int],
+    work: Work,
     modes: tuple[str, str, str],
     passes: int,
-    chunks: list[int],
     panels: list[list[tuple[int, ...]]],
 ) -> tuple[int, int, int]:
     """What candidates are compared by: ticks of the slowest resource, HBM bytes, global SRAM bytes."""
     m1, m2, sums = modes
-    unit, operator, shots = work
+    unit, operator, widths, shots, chunks = work
     heads, rows, depth, columns = operator.heads, operator.rows, operator.depth, operator.columns
     n_outer, n_inner = len(panels), sum(len(outer) for outer in panels)
-    b1, b2, bo = (byte_count(arch, n) for n in (rows * depth, depth * columns, rows * columns))
+    sizes = (rows * depth, depth * columns, rows * columns)
+    b1, b2, bo = (byte_count(width, n) for width, n in zip(widths, sizes, strict=True))
     hbm = {"resident": 0, "retain": b1 * n_outer, "refetch": b1 * n_inner}[m1]
     hbm += {"resident": 0, "panel": b2, "stream": b2 * passes}[m2]
     hbm += bo if unit.copied else 0
@@ -295,7 +329,7 @@ def _cost(
     gb += 2 * (len(chunks) - 1) * psum_count(arch, rows * columns) if sums == "spill" else 0
     hbm, gb = hbm * heads, gb * heads
     steps = sum(up(chunk, arch.core.cores * arch.core.wavelengths) for chunk in chunks)
-    reloads = reload_ticks(arch) * len(chunks) * n_inner
+    reloads = reload_ticks(arch, widths.m1) * len(chunks) * n_inner
     compute = heads * passes * (up(columns, arch.core.columns) * steps * shots + reloads)
     sram = arch.global_sram
     hbm_ticks = 0 if "hbm" in arch.ideal else up(hbm * arch.core.clock, arch.hbm.bandwidth)

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
+from math import ceil
+from typing import NamedTuple
 
 from lsim.arch import Arch
 from lsim.errors import PlanError
-from lsim.trace.ir import Kind, Operator, Role, Trace
+from lsim.trace.ir import Kind, Operator, Role, Tensor, Trace
 
 ELEMENT_WISE = (Kind.ACTIVATION, Kind.RESIDUAL, Kind.MULTIPLY, Kind.ROTARY)
 UNBOUNDED = 1 << 40
@@ -16,14 +19,41 @@ def up(dividend: int, divisor: int) -> int:
     return -(-dividend // divisor)
 
 
-def byte_count(arch: Arch, elements: int) -> int:
-    """`bytes(n)`."""
-    return up(elements * arch.operands.bits, 8)
+def byte_count(width: int | Fraction, elements: int) -> int:
+    """`bytes_w(n)`."""
+    return ceil(Fraction(elements * width, 8))
 
 
 def psum_count(arch: Arch, elements: int) -> int:
     """`psum(n)`."""
     return up(elements * arch.operands.partial_sum_bits, 8)
+
+
+class Widths(NamedTuple):
+    """w1, w2, wo of a GEMM as it is done."""
+
+    m1: int
+    m2: int
+    out: Fraction
+
+
+def stored(arch: Arch, tensor: Tensor) -> int:
+    """w of a tensor."""
+    o = arch.operands
+    by_role = {Role.WEIGHT: o.weight_bits, Role.KV: o.kv_bits}
+    return by_role.get(tensor.role, o.activation_bits) or o.bits
+
+
+def read_width(trace: Trace, arch: Arch, operand: Sequence[str]) -> int:
+    """The widest of an operand's tensors."""
+    return max(stored(arch, trace.tensors[name]) for name in operand)
+
+
+def written_width(trace: Trace, arch: Arch, result: Sequence[str]) -> Fraction:
+    """The mean of a result's tensors."""
+    tensors = [trace.tensors[name] for name in result]
+    bits = sum(tensor.elements * stored(arch, tensor) for tensor in tensors)
+    return Fraction(bits, sum(tensor.elements for tensor in tensors))
 
 
 @dataclass
@@ -103,7 +133,8 @@ def lay_out(trace: Trace, arch: Arch) -> Layout:
     units = _units(trace)
     producer = {tensor: unit for unit in units for tensor in unit.outputs}
     for unit in units:
-        unit.size = sum(byte_count(arch, trace.tensors[name].elements) for name in unit.outputs)
+        written = [trace.tensors[name] for name in unit.outputs]
+        unit.size = sum(byte_count(stored(arch, tensor), tensor.elements) for tensor in written)
         for tensor in unit.reads:
             if tensor in producer:
                 producer[tensor].readers.append(unit.index)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from reference.board import Board
 from reference.gemms import Transfer
-from reference.layout import Unit, byte_count
+from reference.layout import Unit
 from reference.ticks import Channel, Steps
 
 
@@ -55,7 +55,7 @@ def fetches_dpu(board: Board) -> Iterator[Fetch]:
     for plan in filter(attrgetter("hbm_operands"), board.vectors):
         first = True
         for piece in plan.pieces():
-            size = plan.hbm_operands * byte_count(board.arch, piece.elements)
+            size = plan.fetched(piece.elements)
             yield Fetch(size, piece.starts, 0, board.go["dpu.dma"] if first else None)
             first = False
 
@@ -135,9 +135,7 @@ def sent_pieces(board: Board) -> Iterator[Sent]:
     """What dpu.out sends, in order."""
     for plan in board.vectors:
         if plan.unit.copied:
-            pieces = (
-                (p.starts, byte_count(board.arch, p.elements) if p.writes else 0) for p in plan.pieces()
-            )
+            pieces = ((p.starts, plan.written(p.elements) if p.writes else 0) for p in plan.pieces())
             yield from _sent(plan.unit, pieces)
 
 

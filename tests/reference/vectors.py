@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import NamedTuple
 
 from lsim.arch import Arch
 from lsim.errors import PlanError
 from lsim.trace.ir import Kind, Operator, Trace
-from reference.layout import Layout, Unit, byte_count, check_fits, cut
+from reference.layout import Layout, Unit, byte_count, check_fits, cut, read_width, written_width
 
 ROW_WISE = (Kind.SOFTMAX, Kind.NORM)
 
@@ -22,12 +23,14 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class VectorPlan:
-    """How a vector unit is cut: operands that count, those of them from HBM, lane cycles of an element."""
+    """How a vector unit is cut: widths of the operands that count, of those of them from HBM, and of the result; lane cycles of an
+    element."""
 
     arch: Arch
     unit: Unit
-    operands: int
-    hbm_operands: int
+    operands: list[int]
+    hbm_operands: list[int]
+    out: Fraction
     cycles: int
     first_read: int
 
@@ -43,8 +46,20 @@ class VectorPlan:
                     yield Piece(elements, writes, starts)
                     starts = False
 
+    def read(self, elements: int) -> int:
+        """I(e)."""
+        return sum(byte_count(width, elements) for width in self.operands)
+
+    def fetched(self, elements: int) -> int:
+        """Those of it that come from HBM."""
+        return sum(byte_count(width, elements) for width in self.hbm_operands)
+
+    def written(self, elements: int) -> int:
+        """`bytes_wo(e)`."""
+        return byte_count(self.out, elements)
+
     def _cut_pass(self, operator: Operator, rows: int) -> Iterator[tuple[int, bool]]:
-        row = self.operands * byte_count(self.arch, operator.columns)
+        row = max(self.read(operator.columns), self.written(operator.columns))
         if operator.kind not in ROW_WISE:
             yield from ((elements, True) for elements in cut(rows * operator.columns, self._segment()))
         elif row <= self.arch.dpu.slot:
@@ -56,7 +71,7 @@ class VectorPlan:
                     yield from ((elements, writes) for elements in cut(operator.columns, self._segment()))
 
     def _segment(self) -> int:
-        segment = 8 * self.arch.dpu.slot // (self.arch.operands.bits * self.operands)
+        segment = 8 * self.arch.dpu.slot // max(sum(self.operands), self.out)
         if segment == 0:
             raise PlanError(f"a dpu slot of {self.arch.dpu.slot} B cannot hold one element of each operand")
         return segment
@@ -64,30 +79,32 @@ class VectorPlan:
 
 def plan_vector(trace: Trace, layout: Layout, arch: Arch, unit: Unit) -> VectorPlan:
     """Count the operands of a vector unit and check its rings."""
-    sources = _counted(trace, layout, unit)
+    sources = _counted(trace, unit)
     if not sources:
         raise PlanError(f"{unit.operators[0].name}: no operand has its element count")
     cycles = sum(getattr(arch.dpu, operator.kind.value) for operator in unit.operators)
-    plan = VectorPlan(arch, unit, len(sources), sum(sources), cycles, _surplus(trace, unit.operators[0]))
-    largest = byte_count(arch, max(piece.elements for piece in plan.pieces()))
+    widths = [read_width(trace, arch, operand) for operand in sources]
+    fetched = [read_width(trace, arch, operand) for operand in sources if layout.from_hbm(operand)]
+    out = written_width(trace, arch, unit.outputs)
+    plan = VectorPlan(arch, unit, widths, fetched, out, cycles, _surplus(trace, unit.operators[0]))
+    largest = max(piece.elements for piece in plan.pieces())
+    written = max(piece.elements for piece in plan.pieces() if piece.writes)
     name = unit.operators[0].name
-    check_fits(name, "dpu_staging", plan.hbm_operands * largest, layout.dpu_staging)
+    check_fits(name, "dpu_staging", plan.fetched(largest), layout.dpu_staging)
     if unit.spilled:
-        check_fits(name, "the DPU's out_staging", largest, layout.out_dpu)
+        check_fits(name, "the DPU's out_staging", plan.written(written), layout.out_dpu)
     return plan
 
 
-def _counted(trace: Trace, layout: Layout, unit: Unit) -> list[bool]:
-    """For each operand that counts as read, whether it comes from HBM."""
+def _counted(trace: Trace, unit: Unit) -> Sequence[tuple[str, ...]]:
+    """The operands that count as read."""
     operator = unit.operators[0]
     if operator.kind is Kind.OPAQUE:
-        return [layout.from_hbm(operator.operands[0])]
+        return operator.operands
     elements = operator.heads * operator.rows * operator.columns
     if operator.kind is Kind.EMBEDDING:  # of several operands the first has the indices
-        counting = unit.outside[1:] if len(operator.operands) > 1 else unit.outside
-    else:
-        counting = [operand for operand in unit.outside if _is_whole(trace, operand, elements)]
-    return [layout.from_hbm(operand) for operand in counting]
+        return unit.outside[1:] if len(operator.operands) > 1 else unit.outside
+    return [operand for operand in unit.outside if _is_whole(trace, operand, elements)]
 
 
 def _surplus(trace: Trace, operator: Operator) -> int:

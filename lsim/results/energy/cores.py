@@ -37,15 +37,15 @@ def words(arch: Arch, energy: Fraction, bits: int) -> Fraction:
 
 def _dptc(arch: Arch, power: DevicePower) -> CoreCosts:
     """Both operands are encoded; M2 for all tiles that a stream of light reaches."""
-    core, devices, fed = arch.core, arch.devices, _fed(arch)
+    core, devices = arch.core, arch.devices
     encoding = (*_converted(arch, power), ("modulator", devices.modulator.energy))
     shared = core.columns * arch.broadcast.streams
     encoders = core.wavelengths * core.cores * (core.rows * core.tiles + shared)
     buffers = 2 * core.tiles + core.tiles * core.cores + core.cores
     return CoreCosts(
         {
-            "m1_encodings": (*encoding, ("m1_sram", fed)),
-            "m2_encodings": (*encoding, ("m2_sram", fed)),
+            "m1_encodings": encoding,
+            "m2_encodings": encoding,
         },
         {
             "tuning": encoders * 2 * devices.microdisk.power,
@@ -62,8 +62,7 @@ def _mrr_bank(arch: Arch, power: DevicePower) -> CoreCosts:
     return CoreCosts(
         {
             "inputs": (*converted, ("modulator", ring.energy)),
-            "held": (*converted, ("weights", ring.energy), ("m1_sram", _fed(arch))),
-            "m2_fed": (("m2_sram", _fed(arch)),),
+            "held": (*converted, ("weights", ring.energy)),
         },
         {
             "tuning": inputs * ring.power,
@@ -81,22 +80,15 @@ def _mzi_mesh(arch: Arch, power: DevicePower) -> CoreCosts:
             "inputs": (*converted, ("modulator", devices.modulator.energy)),
             "phases": (*converted, ("weights", devices.mzi.energy)),
             "diagonals": (*converted, ("weights", devices.modulator.energy)),
-            "held": (("m1_sram", _fed(arch)),),
-            "m2_fed": (("m2_sram", _fed(arch)),),
         },
         {"registers": _buffers(arch) * devices.buffer_macro.power},
     )
 
 
 def _converted(arch: Arch, power: DevicePower) -> Price:
-    """A value through a register to a DAC."""
+    """A value through a register to a DAC, both as wide as the DAC resolves, however wide it was stored."""
     register = words(arch, arch.devices.word.register, arch.operands.bits)
     return ("dac", event_energy(arch, power.dac)), ("registers", 2 * register)
-
-
-def _fed(arch: Arch) -> Fraction:
-    """A value out of an operand SRAM."""
-    return words(arch, arch.devices.word.local, arch.operands.bits)
 
 
 def _buffers(arch: Arch) -> int:

@@ -1,8 +1,9 @@
 """What each row of the energy of a run counts, by which formula, from which entries of the log; and what no row counts.
 
 Energies per event follow Zhu et al., "Lightening-Transformer", HPCA 2024, and its released hardware estimator, from which a row
-departs only where it says so. f is the photonic clock, b the width of an operand in bits, p that of a partial sum, T tiles of C
-cores of Nh x Nv engines and Nλ wavelengths; a word is 16 bits. Entries are counters of `lsim.kernel.labels.Label.amounts`.
+departs only where it says so. f is the photonic clock, b the width of an operand in bits, which converters resolve, p that of a
+partial sum, T tiles of C cores of Nh x Nv engines and Nλ wavelengths; a word is 16 bits. Entries are counters of
+`lsim.kernel.labels.Label.amounts`.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ COMPONENTS: Mapping[str, Meaning] = dict(
             "conversions", "merged",
         ),
         _of(
-            "registers", "writing and reading the buffers beside the converters, b bits a value and p bits a sample (the released "
+            "registers", "writing and reading the buffers beside the converters, b bits a value, however wide it was stored, and p bits a sample (the released "
             "estimator: b bits); and their leakage: two buffers a tile, one a core for M1, and for M2 one for each of C cores (where "
             "cores hold an operand, for each of T·C) [A]",
             "2 · word.register · (b·values + p·samples) / 16, + buffer_macro.power · buffers · ticks / f",
@@ -87,15 +88,15 @@ COMPONENTS: Mapping[str, Meaning] = dict(
             "conversions",
         ),
         _of(
-            "m1_sram", "filling the M1 SRAMs, and reading each value that is encoded or written to be held (a mesh: before it is "
+            "m1_sram", "filling the M1 SRAMs, and reading each value that is encoded or written to be held, as wide as it is stored (a mesh: before it is "
             "factorised); and their leakage, of one a tile",
-            "word.local · (8·bytes in + b·values) / 16, + operand_sram_macro.power · T · ticks / f",
-            "m1_sram.in", "m1_encodings", "held",
+            "word.local · (8·bytes in + bits fed) / 16, + operand_sram_macro.power · T · ticks / f",
+            "m1_sram.in", "m1_fed_bits",
         ),
         _of(
-            "m2_sram", "filling the shared M2 SRAM, and reading each value that is fed, once for all tiles; and its leakage",
-            "word.local · (8·bytes in + b·values) / 16, + operand_sram_macro.power · ticks / f",
-            "m2_sram.in", "m2_encodings", "m2_fed",
+            "m2_sram", "filling the shared M2 SRAM, and reading each value that is fed, as wide as it is stored, once for all tiles; and its leakage",
+            "word.local · (8·bytes in + bits fed) / 16, + operand_sram_macro.power · ticks / f",
+            "m2_sram.in", "m2_fed_bits",
         ),
         _of(
             "act_sram", "writing sums to the act SRAMs, again and back for each K chunk that they wait for, and reading them out; and leakage",
@@ -115,7 +116,7 @@ COMPONENTS: Mapping[str, Meaning] = dict(
         ),
         _of(
             "dpu", "operations of the DPU's lanes, by function; a row too long for a slot is swept twice and costs twice",
-            "logic.operation · operations of an element; softmax: softmax_power / softmax_rate · b / 8 an element",
+            "logic.operation · operations of an element; softmax: softmax_power / softmax_rate · bits of a stored activation / 8 an element",
             "dpu.softmax", "dpu.norm", "dpu.activation", "dpu.residual", "dpu.multiply", "dpu.rotary", "dpu.embedding",
         ),
     )

@@ -110,10 +110,14 @@ class Prices:
         }
         local = words(self.arch, word.local, 8)
         prices["act_sram.kept"] = (("act_sram", 2 * local),)
-        return {**prices, "m1_sram.in": (("m1_sram", local),), "m2_sram.in": (("m2_sram", local),)}
+        bit = words(self.arch, word.local, 1)
+        for sram in ("m1", "m2"):
+            prices[f"{sram}_sram.in"] = ((f"{sram}_sram", local),)
+            prices[f"{sram}_fed_bits"] = ((f"{sram}_sram", bit),)
+        return prices
 
     def _dpu(self) -> dict[str, Price]:
-        logic, bits = self.arch.devices.logic, self.arch.operands.bits
+        logic, bits = self.arch.devices.logic, self.arch.operands.widths.activation
         softmax = logic.softmax_power * 10**9 / Fraction(logic.softmax_rate) * bits / 8
         functions = ("norm", "activation", "residual", "multiply", "rotary", "embedding")
         energies = {name: getattr(logic, name) * logic.operation for name in functions}

@@ -15,7 +15,7 @@ from lsim.results.statistics import Statistics
 from lsim.units import ceil_div
 
 IDLE_ENGINES, IDLE_WAVELENGTHS, SIGNS = "idle_engines", "idle_wavelengths", "signs"
-BY_ROWS = ("m1_encodings", "held", "engine_shots", "conversions")
+BY_ROWS = ("m1_encodings", "m1_fed_bits", "held", "engine_shots", "conversions")
 BY_TILE = frozenset(("inputs", "phases", "diagonals"))
 """What a tile has of its own: as many as it has rows, or as any tile with rows."""
 

@@ -11,6 +11,7 @@ from attrs import evolve
 from eager import eager_folding
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from reference.layout import read_width
 from small import attention, linear, machine
 from strategies import Machine, machines, traces
 from unfold import records
@@ -67,7 +68,7 @@ def dynamic_pj(result: Result, seen: Counter[str]) -> dict[str, Fraction]:
     b, p = arch.operands.bits, arch.operands.partial_sum_bits
     ns = Fraction(10**9, arch.core.clock)
     m1, m2, q = seen["m1_encodings"], seen["m2_encodings"], seen["conversions"]
-    modulated, fed = seen["inputs"] or m1 + m2, seen["m2_fed"] or m2
+    modulated, activation = seen["inputs"] or m1 + m2, arch.operands.activation_bits or b
     written = {"mrr-bank": seen["held"], "mzi-mesh": seen["phases"] + seen["diagonals"]}.get(
         arch.core.kind, 0
     )
@@ -86,14 +87,14 @@ def dynamic_pj(result: Result, seen: Counter[str]) -> dict[str, Fraction]:
         "adder": Fraction("0.2") / Fraction("4.39") * ns * (q + seen["merged"]),
         "registers": 2 * rf * (b * (modulated + written) + p * q),
         "interconnect": d.word.interconnect / 16 * p * q,
-        "m1_sram": lb * (8 * seen["m1_sram.in"] + b * (m1 + seen["held"])),
-        "m2_sram": lb * (8 * seen["m2_sram.in"] + b * fed),
+        "m1_sram": lb * (8 * seen["m1_sram.in"] + seen["m1_fed_bits"]),
+        "m2_sram": lb * (8 * seen["m2_sram.in"] + seen["m2_fed_bits"]),
         "act_sram": lb * 8 * (2 * seen["act_sram.in"] + 2 * seen["act_sram.kept"]),
         "global_sram": d.word.global_sram / 2 * (seen["global_sram.in"] + seen["global_sram.out"]),
         "hbm": d.word.hbm / 2 * (seen["hbm.in"] + seen["hbm.out"]),
         "dpu_buffers": lb * 8 * 2 * (seen["dpu_in.in"] + seen["dpu_out.in"]),
         "dpu": sum((Fraction(n, 10) * seen[f"dpu.{name}"] for name, n in ops.items()), Fraction(0))
-        + d.logic.softmax_power * 10**9 / d.logic.softmax_rate * b / 8 * seen["dpu.softmax"],
+        + d.logic.softmax_power * 10**9 / d.logic.softmax_rate * activation / 8 * seen["dpu.softmax"],
     }
 
 
@@ -162,7 +163,16 @@ def test_are_the_events_those_that_the_tilings_say(work: Trace, machine: Machine
             assert elements <= amounts[counter] <= sweeps * elements, counter
 
 
-VALUES = ("m1_encodings", "m2_encodings", "m2_fed", "inputs", "held", "phases", "diagonals")
+VALUES = (
+    "m1_encodings",
+    "m2_encodings",
+    "m1_fed_bits",
+    "m2_fed_bits",
+    "inputs",
+    "held",
+    "phases",
+    "diagonals",
+)
 
 
 def signs(result: Result, work: Trace, op: Operator) -> int:
@@ -179,27 +189,31 @@ def values(result: Result, work: Trace, op: Operator, tiling: Tiling) -> Counter
     """What becomes light. M1, N1·D values for each column block (of one step: each inner panel), M2, N2·D for each row pass.
 
     Where cores hold M1 (of S·V, V): N1·D values are written for each inner panel, a mesh of Nh and one of Nλ inputs and the
-    diagonal between for each Nh x Nλ of them; and each row block of Nh has N2·D encoded for itself, for each sign.
+    diagonal between for each Nh x Nλ of them; and each row block of Nh has N2·D encoded for itself, for each sign. Out of the SRAMs
+    come these values, N2·D once for all tiles, as wide as they are stored.
     """
     arch, core = result.arch, result.arch.core
+    w1, w2 = (read_width(work, arch, operand) for operand in op.operands[:2])
     if not arch.holds_operand:
-        return Counter(
-            m1_encodings=sum(
-                op.heads
-                * op.rows
-                * depth
-                * (tiling.blocks if depth > core.cores * core.wavelengths else tiling.inner_panels)
-                for depth in tiling.chunks
-            ),
-            m2_encodings=op.heads * tiling.passes * op.columns * op.depth,
+        m1 = sum(
+            op.heads
+            * op.rows
+            * depth
+            * (tiling.blocks if depth > core.cores * core.wavelengths else tiling.inner_panels)
+            for depth in tiling.chunks
         )
+        m2 = op.heads * tiling.passes * op.columns * op.depth
+        return Counter(m1_encodings=m1, m2_encodings=m2, m1_fed_bits=m1 * w1, m2_fed_bits=m2 * w2)
     rows, columns = (op.columns, op.rows) if of_scores(work, op) else (op.rows, op.columns)
+    w1, w2 = (w2, w1) if of_scores(work, op) else (w1, w2)
     passing = op.heads * columns * op.depth * signs(result, work, op)
     blocks = ceil_div(rows, core.rows)
+    held = op.heads * rows * op.depth * tiling.inner_panels
     counted = Counter(
-        m2_fed=tiling.passes * passing,
+        m2_fed_bits=tiling.passes * passing * w2,
         inputs=blocks * passing,
-        held=op.heads * rows * op.depth * tiling.inner_panels,
+        held=held,
+        m1_fed_bits=held * w1,
     )
     if core.kind == "mzi-mesh":
         meshes = op.heads * blocks * ceil_div(op.depth, core.wavelengths) * tiling.inner_panels

@@ -195,7 +195,7 @@ def test_what_do_rings_cost(ideal: tuple[str, ...]) -> None:
     holds = {"core__kind": "mrr-bank", "core__columns": "1", "core__passes": "2", "readout__integrate": "1"}
     result = simulate(linear(4, 2, 3), machine(ideal, **holds))
     energies, outputs = dynamic(result), 4 * 3
-    assert counted(result, "held", "inputs", "m2_fed") == (8, 2 * 2 * 6, 2 * 6)
+    assert counted(result, "held", "inputs", "m2_fed_bits") == (8, 2 * 2 * 6, 2 * 6 * 8)
     assert energies["dac"] == (8 + 24) * DAC
     assert energies["modulator"] == 24 * RING
     assert energies["weights"] == 8 * RING
