@@ -75,9 +75,12 @@ class Operands:
     @property
     def told(self) -> str:
         """All widths in words."""
-        widths = self.widths
-        kinds = f"weights {widths.weight}, activations {widths.activation}, KV cache {widths.kv}"
-        return f"{widths.spelled}: {kinds}, converters {self.bits} bit"
+        stored = f"{self.widths.spelled}, weights, activations and KV cache as stored and moved"
+        return f"{stored}; converters resolve {self.bits} bit"
+
+    def to_dict(self) -> dict[str, dict[str, int]]:
+        """The widths as JSON has them: nothing where all are one."""
+        return {"widths": {**self.widths.keys, "bits": self.bits}} if self.mixed else {}
 
 
 @frozen

@@ -23,13 +23,13 @@ def list_archs() -> list[str]:
     return sorted(path.stem for path in data_dir("arch").glob("*.yaml"))
 
 
-def load_arch(name_or_path: str | Path, widths: str = "") -> Arch:
+def load_arch(name_or_path: str | Path, widths: str | None = None) -> Arch:
     """The architecture of a file, or one that comes with lsim by its name; with other `widths` if any are given, `W4A8KV4`.
 
     Raises InputError, `file:line: place: what is wrong`, for anything that is not exactly as declared.
     """
     arch = _read_arch(read_yaml(_find(name_or_path)))
-    return arch.with_widths(widths) if widths else arch
+    return arch if widths is None else arch.with_widths(widths)
 
 
 def dump_arch(arch: Arch) -> str:

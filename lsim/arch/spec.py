@@ -19,6 +19,7 @@ PROVENANCE: Final = {
 }
 
 _REPLACED = "--set in place of"
+_CONVERTED = "converters still resolve that, round what is stored wider and take what is stored narrower"
 
 
 class Provenance(NamedTuple):
@@ -95,7 +96,7 @@ class Arch(Machine):
             value = _read(param, raw, key)
             parts.setdefault(part, {})[name] = value
             if key not in old:
-                provenance[key] = Provenance("A", f"{_REPLACED} operands.bits")
+                provenance[key] = Provenance("A", f"{_REPLACED} operands.bits: {_CONVERTED}")
             elif value != old[key][1]:
                 tag, source = self.provenance[key]
                 text = param.text(old[key][1])

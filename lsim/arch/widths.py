@@ -36,9 +36,14 @@ class Widths(NamedTuple):
         return widths
 
     @property
+    def keys(self) -> dict[str, int]:
+        """By parameter of an architecture's operands."""
+        return {f"{name}_bits": bits for name, bits in self._asdict().items()}
+
+    @property
     def settings(self) -> dict[str, str]:
         """As settings of an architecture."""
-        return {f"operands.{name}_bits": f"{bits} bit" for name, bits in self._asdict().items()}
+        return {f"operands.{key}": format_quantity(bits, BITS) for key, bits in self.keys.items()}
 
     @property
     def spelled(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,7 +48,7 @@ def list_(as_json: bool) -> None:
     "--level", default="arch_opt", show_default=True, metavar="NAME", help=f"For both: {', '.join(LEVELS)}."
 )
 @as_json
-def show(name: str, settings: Sequence[str], area: bool, power: bool, level: str, as_json: bool) -> None:
+def show(name: str, settings: Mapping[str, str], area: bool, power: bool, level: str, as_json: bool) -> None:
     """Prints every value of ARCH, a name or a file, with its unit, provenance and source."""
     machine = machine_of(name, settings)
     if area or power:
@@ -84,6 +84,7 @@ def _content(machine: Arch) -> dict[str, Any]:
         "name": machine.name,
         "description": machine.description,
         "sha256": machine.sha256,
+        **machine.operands.to_dict(),
         "parameters": [row._asdict() for row in machine.describe()],
         "devices_sha256": machine.devices_sha256,
         "devices": [row._asdict() for row in machine.describe_devices()],
@@ -96,6 +97,8 @@ def _tables(machine: Arch) -> Iterator[object]:
 
     rows = [*machine.describe(), *machine.describe_devices()]
     yield heading(machine.name, machine.description)
+    if machine.operands.mixed:
+        yield f"  widths {machine.operands.told}"
     for tag, meaning in PROVENANCE.items():
         yield f"  [{tag}] {sum(row.provenance == tag for row in rows):3}  {meaning}"
     shown = [(row.key, row.value, f"[{row.provenance}]", f"{row.doc}\n  {row.source}") for row in rows]

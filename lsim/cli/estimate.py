@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import click
 
@@ -18,7 +18,7 @@ from lsim.cli.text import print_json, print_tables
 def estimate(
     trace: str,
     arch: str,
-    settings: Sequence[str],
+    settings: Mapping[str, str],
     model: str,
     level: str | None,
     correct: str,

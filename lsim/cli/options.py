@@ -20,7 +20,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON o
 
 
 def of_machine(command: Command) -> Command:
-    """TRACE, --arch, --set."""
+    """TRACE, --arch, --set, --widths."""
     return _with(
         command,
         click.argument("trace", metavar="TRACE"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 def run(
     trace: str,
     arch: str,
-    settings: Sequence[str],
+    settings: Mapping[str, str],
     mapping: str | None,
     deps: str,
     ideal: str,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -26,7 +26,7 @@ from lsim.cli.text import print_json, print_tables
 def validate(
     trace: str,
     arch: str,
-    settings: Sequence[str],
+    settings: Mapping[str, str],
     model: str,
     level: str | None,
     correct: str,

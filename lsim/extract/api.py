@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
 from lsim.errors import TraceError
+from lsim.extract import quantization
 from lsim.extract.config import Config, read_config
 from lsim.extract.families import FAMILIES, family
 from lsim.extract.request import Request
@@ -27,9 +30,10 @@ def document_of(config: Config, request: Request, name: str = "") -> Document:
     """The folded document of a configuration's model, for one run."""
     kind = family(config)
     try:
-        return FAMILIES[kind](name or request.named(kind), config, request)
+        document = FAMILIES[kind](name or request.named(kind), config, request)
     except TraceError as error:
         raise error.at(file=config.file) from None
+    return evolve(document, conventions=document.conventions + quantization.conventions(config))
 
 
 def from_class(
@@ -43,7 +47,8 @@ def from_class(
     module = model_of(model, config)
     inputs = inputs_of(module, request)
     name = name or request.named(model)
-    return _traced(module, (), dict(inputs), name, request.routing, allow_unknown)
+    trace = _traced(module, (), dict(inputs), name, request.routing, allow_unknown)
+    return evolve(trace, conventions=trace.conventions + quantization.conventions(config))
 
 
 def trace_module(

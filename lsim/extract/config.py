@@ -16,10 +16,11 @@ _REQUIRED = object()
 
 @frozen
 class Config:
-    """The fields of a config.json; `file` is where errors say they are."""
+    """The fields of a config.json, or of a section of it; `file` and `within` are where errors say they are."""
 
     fields: Mapping[str, object]
     file: str | None = None
+    within: str = ""
 
     def size(self, key: str, default: object = _REQUIRED) -> int:
         """A whole number above 0; null counts as missing."""
@@ -74,6 +75,13 @@ class Config:
             self.refuse("architectures", f"{named[0]} is not built", classes, named[0])
         return named[0]
 
+    def section(self, key: str) -> "Config":
+        """The fields of an object within."""
+        value = self._value(key, _REQUIRED)
+        if not isinstance(value, Mapping):
+            self.refuse(key, f"must be an object, not {_shown(value)}")
+        return Config(value, self.file, f"{self.within}{key}.")
+
     def labels(self) -> int:
         """Classes that a classifier tells apart."""
         names = self.fields.get("id2label")
@@ -87,7 +95,7 @@ class Config:
         return whole // part
 
     def refuse(self, key: str, problem: str, known: Collection[str] = (), given: object = None) -> NoReturn:
-        raise InputError(problem, file=self.file, place=key, known=known, given=given)
+        raise InputError(problem, file=self.file, place=f"{self.within}{key}", known=known, given=given)
 
     def _value(self, key: str, default: object) -> object:
         value = self.fields.get(key)

@@ -176,7 +176,8 @@ def _given(result: Result) -> dict[str, str]:
 
 
 def _values(arch: Arch) -> dict[str, str]:
-    return {row.key: str(row.value) for row in arch.describe()}
+    widths = {"widths": arch.operands.told} if arch.operands.mixed else {}
+    return {**widths, **{row.key: str(row.value) for row in arch.describe()}}
 
 
 def _told(result: Result, time: Fraction) -> dict[str, Any]:

@@ -89,6 +89,7 @@ class Ledger:
             "by": {"model": said.model, **said.options},
             "trace": result.trace.name,
             "arch": result.arch.name,
+            **result.arch.operands.to_dict(),
             "options": result.options,
             "clock_hz": result.arch.core.clock,
             "notes": list(said.notes),

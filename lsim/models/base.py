@@ -150,6 +150,7 @@ class Prediction:
             **self.options,
             "trace": self.trace.name,
             "arch": self.arch.name,
+            **self.arch.operands.to_dict(),
             "latency_ms": self.milliseconds(self.ticks),
             "ticks": json_number(self.ticks),
             "energy_mj": None if components is None else millijoules(sum(components.values())),

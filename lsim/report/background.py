@@ -31,6 +31,7 @@ def provenance(run: Run) -> Section:
         ["architecture", result.arch.name],
         ["architecture, SHA-256", result.arch.sha256],
         ["devices, SHA-256", result.arch.devices_sha256],
+        ["widths", result.arch.operands.widths.spelled],
         *options,
         ["events simulated", Number(result.events, f"{result.events:,}", "events")],
         ["folds", Number(result.folds, f"{result.folds:,}", "folds")],

@@ -84,6 +84,11 @@ def differences(runs: Sequence[Run]) -> Section:
     values = [{key: f"{value} [{tag}]" for key, (value, tag) in machine.items()} for machine in machines]
     options = [{key: option_text(value) for key, value in run.result.options.items()} for run in runs]
     digests = [{"trace, SHA-256": run.result.trace.sha256[:16], "architecture, SHA-256": run.result.arch.sha256[:16]} for run in runs]  # fmt: skip
+    if any(run.result.arch.operands.mixed for run in runs):
+        digests = [
+            {"widths": run.result.arch.operands.widths.spelled, **one}
+            for run, one in zip(runs, digests, strict=True)
+        ]
     rows = [*_differing(digests), *_differing(options, "option "), *_differing(values)]
     if not rows:
         return Section(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lsim.arch import Arch
 from lsim.report.blocks import Card, Cards, Number, Prose, Run, Section, count, share
 from lsim.report.definitions import meaning
 from lsim.units import ticks_as_time
@@ -31,7 +32,11 @@ def _about(run: Run) -> str:
     ideal = ", ".join(options["ideal"]) or "none"
     masks = f"Masks: {result.masked.words}. " if result.masked.words else ""
     return (
-        f"{result.trace.description}. {result.arch.description}. Mapping {options['mapping']}, "
+        f"{result.trace.description}. {result.arch.description}. {_widths(result.arch)}Mapping {options['mapping']}, "
         f"dependencies {options['deps']}, idealised: {ideal}. {masks}Every number is of a simulated machine of which part is "
         "assumed (see Assumptions), and exact for that machine."
     )
+
+
+def _widths(arch: Arch) -> str:
+    return f"{arch.operands.told}. " if arch.operands.mixed else ""

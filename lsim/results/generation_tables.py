@@ -17,6 +17,7 @@ from lsim.results.tables import (
     plain,
     section,
     tick_of,
+    widths_of,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def report(result: GenerationResult) -> Iterator[object]:
             *_speeds(result),
             ("work", f"{number(result.macs)} MACs, {percent(result.useful_macs)} of the peak"),
             *masks(generation.masked),
+            *widths_of(arch),
             ("policies", f"mapping {options['mapping']}, dependencies {options['deps']}, ideal: {ideal}"),
             (
                 "simulation",

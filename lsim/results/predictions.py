@@ -12,7 +12,7 @@ from lsim.arch import Arch
 from lsim.models import Estimate, Prediction
 from lsim.models.base import millijoules
 from lsim.results.grouping import layerless
-from lsim.results.tables import heading, pairs, percent, plain, section
+from lsim.results.tables import heading, pairs, percent, plain, section, widths_of
 
 UNITS = {"area_mm2": ("Area", "mm²"), "power_mw": ("Peak power", "mW")}
 
@@ -59,7 +59,7 @@ def _headline(said: Prediction) -> Iterator[object]:
         ("energy", energy),
         ("work", f"{said.trace.macs:,} MACs in {len(said.trace.operators):,} operators"),
     ]
-    yield pairs([*rows, ("model", ", ".join([said.model, *how]))])
+    yield pairs([*rows, *widths_of(said.arch), ("model", ", ".join([said.model, *how]))])
 
 
 def _operators(said: Prediction) -> Iterator[object]:

@@ -189,4 +189,4 @@ class Result:
 def arch_told(arch: Arch) -> dict[str, Any]:
     """What a run as JSON says of its machine."""
     assumptions = [{"key": a.key, "value": a.value, "source": a.source} for a in arch.assumptions]
-    return {"name": arch.name, "sha256": arch.sha256, "assumptions": assumptions}
+    return {"name": arch.name, "sha256": arch.sha256, **arch.operands.to_dict(), "assumptions": assumptions}

@@ -107,6 +107,7 @@ def _headline(result: Result) -> Iterator[object]:
             ("work", f"{number(result.macs)} MACs in {len(trace.operators):,} operators"),
             *([("settings", f"{changed}, in place of the architecture's")] if changed else []),
             *masks(result.masked),
+            *widths_of(arch),
             ("policies", f"mapping {options['mapping']}, dependencies {options['deps']}, ideal: {ideal}"),
             (
                 "simulation",
@@ -121,6 +122,11 @@ def masks(masked: Masked) -> Iterator[tuple[str, str]]:
     """What of the work causal attention needs nothing of; no line where nothing is causal."""
     if masked.words:
         yield "masks", masked.words if masked.queries else f"{masked.words} (--skip-masked computes fewer)"
+
+
+def widths_of(arch: Arch) -> list[tuple[str, str]]:
+    """How wide what is stored is: nothing to say where all is as wide as what converters resolve."""
+    return [("widths", arch.operands.told)] if arch.operands.mixed else []
 
 
 def tick_of(arch: Arch) -> str:

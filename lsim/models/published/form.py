@@ -174,7 +174,18 @@ class BoundForm:
     def notes(self, arch: Arch) -> list[str]:
         """What `others` stands for in this trace, and what the form has to say."""
         all_layers = "others-layers" in self.form.corrected
-        return [*notes_on_others(self.trace, self.layers, all_layers), *self.form.more_notes(self)]
+        others = notes_on_others(self.trace, self.layers, all_layers)
+        return [*one_width(arch), *others, *self.form.more_notes(self)]
+
+
+def one_width(arch: Arch) -> list[str]:
+    """What is to be known where an architecture stores at other widths than its converters resolve."""
+    operands = arch.operands
+    if not operands.mixed:
+        return []
+    return [
+        f"this model knows one width: it counts everything at {operands.bits} bit, operands.bits, not {operands.widths.spelled}"
+    ]
 
 
 def chunk_seconds(gemm: Gemm, arch: Arch) -> Fraction:
