@@ -5,8 +5,8 @@ from typing import Any
 from attrs import frozen
 
 from lsim.arch.param import choice, number, one_of
-from lsim.arch.widths import ALLOWED, Widths
 from lsim.units import BITS, FREQUENCY, SIZE, TICKS, TIME
+from lsim.widths import ALLOWED, Widths
 
 CORE_KINDS = ("dptc", "mrr-bank", "mzi-mesh")
 ARBITRATIONS = ("fifo", "round-robin", "priority")

@@ -9,8 +9,8 @@ from lsim.arch.checks import broken_rules
 from lsim.arch.devices import SECTIONS, Devices
 from lsim.arch.param import Param, Value, params
 from lsim.arch.timing import Machine
-from lsim.arch.widths import Widths
 from lsim.errors import ArchError, InputError
+from lsim.widths import Widths
 
 PROVENANCE: Final = {
     "P": "published",

@@ -61,7 +61,7 @@ def _parsed(settings: Sequence[str], widths: str | None = None) -> dict[str, str
 
 
 def _of_widths(widths: str, parsed: dict[str, str]) -> dict[str, str]:
-    from lsim.arch.widths import Widths
+    from lsim.widths import Widths
 
     spelled = Widths.parse(widths).settings
     for key in spelled.keys() & parsed:

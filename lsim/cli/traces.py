@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,9 @@ from lsim.errors import InputError
 if TYPE_CHECKING:
     from lsim.trace import Generation, Operator, Trace
     from lsim.trace.layers import Stretch
+    from lsim.widths import Widths
 
-WIDTHS = (4, 8, 16)  # bits an element, for sizes in bytes
+UNIFORM = ("4", "8", "16")  # bits an element, for sizes in bytes
 
 
 @click.group(short_help="List, show and make traces.")
@@ -68,28 +69,44 @@ def list_(as_json: bool) -> None:
     metavar="SVG",
     help="File for a picture: repeated layers once, shapes at the arrows. Needs the extra lsim[graph].",
 )
+@click.option(
+    "--widths", metavar="W4A8KV4", help="Bytes with weights, activations and KV entries so wide, too."
+)
 @as_json
-def show(name: str, graph: Path | None, as_json: bool) -> None:
+def show(name: str, graph: Path | None, widths: str | None, as_json: bool) -> None:
     """Prints the operators of TRACE, a name or a file, with their sizes, and what repeats."""
     from lsim.trace import Generation, load_workload
 
     workload = load_workload(name)
     if isinstance(workload, Generation):
-        _show_generation(workload, graph, as_json)
+        _show_generation(workload, {"--graph": graph, "--widths": widths}, as_json)
         return
+    asked = _widths(widths)
     if graph is not None:
         _draw(workload, graph)
     if as_json:
-        print_json(_content(workload))
+        print_json(_content(workload, asked))
     else:
-        print_tables(_tables(workload))
+        print_tables(_tables(workload, asked))
 
 
-def _show_generation(workload: Generation, graph: Path | None, as_json: bool) -> None:
+def _widths(spelled: str | None) -> dict[str, Widths]:
+    """The widths that bytes are shown for, by what they are called: all of one, and those asked for."""
+    from lsim.widths import Widths
+
+    asked = {name: Widths(int(name), int(name), int(name)) for name in UNIFORM}
+    if spelled is not None:
+        widths = Widths.parse(spelled)
+        asked[widths.spelled] = widths
+    return asked
+
+
+def _show_generation(workload: Generation, of_a_trace: dict[str, object], as_json: bool) -> None:
     from lsim.results import generation_tables
 
-    if graph is not None:
-        raise InputError("is a generation: `lsim trace step` writes the trace of a step", place="--graph")
+    for option, given in of_a_trace.items():
+        if given is not None:
+            raise InputError("is a generation: `lsim trace step` writes the trace of a step", place=option)
     if as_json:
         print_json(generations.content(workload))
     else:
@@ -123,9 +140,9 @@ def _summary(workload: Trace) -> dict[str, Any]:
     }
 
 
-def _content(workload: Trace) -> dict[str, Any]:
+def _content(workload: Trace, asked: Mapping[str, Widths]) -> dict[str, Any]:
     """All of a trace. `masked_macs`, `skipped_macs`: see `lsim.trace.masks`. `bytes` of the tensors of each role and `intensity`, MACs per byte of the weights and KV entries that
-    GEMMs read, each fetched once, by bits an element; null where nothing is fetched. `repeats`: what is in it several times.
+    GEMMs read, each fetched once, by bits an element or by widths; null where nothing is fetched. `repeats`: what is in it several times.
     """
     from lsim.trace.layers import stretches
     from lsim.trace.masks import masked
@@ -135,19 +152,21 @@ def _content(workload: Trace) -> dict[str, Any]:
         "macs": workload.macs,
         **masked(workload).to_dict(),
         "parameters": workload.parameters,
-        "bytes": {str(bits): _bytes(workload, bits) for bits in WIDTHS},
-        "intensity": {str(bits): _intensity(workload, bits) for bits in WIDTHS},
+        "bytes": {name: _bytes(workload, widths) for name, widths in asked.items()},
+        "intensity": {name: _intensity(workload, widths) for name, widths in asked.items()},
         "repeats": [_repeat(stretch) for stretch in stretches(workload) if stretch.count > 1],
         "operators": [_operator(operator) for operator in workload.operators],
     }
 
 
-def _bytes(workload: Trace, bits: int) -> dict[str, int]:
-    return {role.value: size for role, size in workload.bytes_by_role(bits).items()}
+def _bytes(workload: Trace, widths: Widths) -> dict[str, int]:
+    own = {"weight": widths.weight, "kv": widths.kv}
+    sizes = {bits: workload.bytes_by_role(bits) for bits in dict.fromkeys(widths)}
+    return {role.value: sizes[own.get(role.value, widths.activation)][role] for role in sizes[widths.kv]}
 
 
-def _intensity(workload: Trace, bits: int) -> float | None:
-    value = workload.intensity(bits)
+def _intensity(workload: Trace, widths: Widths) -> float | None:
+    value = workload.intensity(widths.weight, widths.kv)
     return value if isfinite(value) else None
 
 
@@ -168,7 +187,7 @@ def _short(count: int) -> str:
     return f"{count:,}"
 
 
-def _tables(workload: Trace) -> Iterator[object]:
+def _tables(workload: Trace, asked: Mapping[str, Widths]) -> Iterator[object]:
     from lsim.results.tables import heading, plain, section
     from lsim.trace.masks import masked
 
@@ -178,8 +197,8 @@ def _tables(workload: Trace) -> Iterator[object]:
     if told.words:
         dense = workload.macs + told.skipped
         yield f"{told.words}: {told.masked:,} computed though masked, {dense:,} of the dense products"
-    columns = ("bytes, by role", *(f"{bits} bit" for bits in WIDTHS))
-    yield from section("Tensors", plain(columns, _sizes(workload), right=range(1, len(columns))))
+    columns = ("bytes, by role", *(f"{name} bit" if name in UNIFORM else name for name in asked))
+    yield from section("Tensors", plain(columns, _sizes(workload, asked), right=range(1, len(columns))))
     columns = ("operator", "kind", "heads", "rows", "depth", "columns", "MACs", "share")
     note = "A GEMM is heads × (rows × depth) · (depth × columns); other kinds visit heads × rows × columns elements."
     rows = [row for piece in _pieces(workload) for row in piece]
@@ -190,11 +209,11 @@ def _tables(workload: Trace) -> Iterator[object]:
             yield heading(title, *(f"- {line}" for line in lines))
 
 
-def _sizes(workload: Trace) -> Iterator[list[str]]:
-    sizes = [workload.bytes_by_role(bits) for bits in WIDTHS]
+def _sizes(workload: Trace, asked: Mapping[str, Widths]) -> Iterator[list[str]]:
+    sizes = [_bytes(workload, widths) for widths in asked.values()]
     for role in sizes[0]:
-        yield [role.value, *(f"{size[role]:,}" for size in sizes)]
-    stored = (f"{workload.intensity(bits):,.1f}" for bits in WIDTHS)
+        yield [role, *(f"{size[role]:,}" for size in sizes)]
+    stored = (f"{workload.intensity(widths.weight, widths.kv):,.1f}" for widths in asked.values())
     yield ["MACs per byte of weights and KV", *stored]
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from lsim.arch.widths import ALLOWED, Widths
 from lsim.extract.config import Config
+from lsim.widths import ALLOWED, Widths
 
 KEYS = ("quantization_config", "compression_config")  # the second: older compressed-tensors
 UNQUANTISED = 16  # bits of what a method leaves as it is: float16 or bfloat16

@@ -161,6 +161,8 @@ def _merged(one: list[str], other: list[str]) -> list[str]:
 def _inputs(a: Result, b: Result) -> dict[str, tuple[str, str]]:
     """What differs of what the runs were given; of a trace its name and content, of an architecture each value."""
     one, other = _given(a), _given(b)
+    if a.arch.operands.mixed or b.arch.operands.mixed:
+        one["widths"], other["widths"] = (run.arch.operands.told for run in (a, b))
     names = dict.fromkeys([*one, *other])
     pairs = {name: (one.get(name, "none"), other.get(name, "none")) for name in names}
     return {name: values for name, values in pairs.items() if values[0] != values[1]}
@@ -176,8 +178,7 @@ def _given(result: Result) -> dict[str, str]:
 
 
 def _values(arch: Arch) -> dict[str, str]:
-    widths = {"widths": arch.operands.told} if arch.operands.mixed else {}
-    return {**widths, **{row.key: str(row.value) for row in arch.describe()}}
+    return {row.key: str(row.value) for row in arch.describe()}
 
 
 def _told(result: Result, time: Fraction) -> dict[str, Any]:

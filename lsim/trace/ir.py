@@ -170,12 +170,14 @@ class Trace:
         """Bytes of all tensors of each role, `bits` bits an element, packed."""
         return {role: ceil(self._elements(role) * bits / 8) for role in Role}
 
-    def intensity(self, bits: int) -> float:
-        """MACs per byte of the weights and KV entries that GEMMs read, each fetched once: for a roofline."""
+    def intensity(self, bits: int, kv_bits: int | None = None) -> float:
+        """MACs per byte of the weights and KV entries that GEMMs read, each fetched once: for a roofline. `bits` an element, of KV
+        entries `kv_bits` if given."""
         read = {name for operator in self.operators if operator.is_gemm for name in operator.reads}
         stored = (t for t in map(self.tensors.__getitem__, read) if t.role in (Role.WEIGHT, Role.KV))
-        fetched = sum(tensor.elements for tensor in stored)
-        return self.macs * 8 / (fetched * bits) if fetched else float("inf")
+        widths = {Role.WEIGHT: bits, Role.KV: bits if kv_bits is None else kv_bits}
+        fetched = sum(tensor.elements * widths[tensor.role] for tensor in stored)
+        return self.macs * 8 / fetched if fetched else float("inf")
 
     def graph(self) -> "networkx.DiGraph[str]":
         """Operators by name, each with an edge to those that read what it wrote.
