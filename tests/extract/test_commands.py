@@ -46,6 +46,16 @@ def test_is_a_file_written_that_loads_and_runs(tmp_path, config):
     assert lsim.simulate(trace, lsim.load_arch("lt-b-4bit")).ticks > 0
 
 
+def test_is_it_told_at_once_that_a_configuration_quantises(tmp_path, config):
+    config.write_text(json.dumps({**CASES["llama"].fields, "quantization_config": {"quant_method": "mxfp4"}}))
+    out = tmp_path / "mine.jsonl"
+    note = (
+        "note: Quantised by its configuration with mxfp4: the trace is the same, --widths W4A16KV16 means it"
+    )
+    assert note in call("from-config", config, "--tokens", 16, "-o", out)
+    assert "--widths W4A16KV16" in " ".join(call("show", out).split())
+
+
 def test_is_it_the_same_file_each_time(tmp_path, config):
     files = [tmp_path / "one.jsonl", tmp_path / "other.jsonl"]
     for file in files:
