@@ -79,12 +79,17 @@ def _vector(m: _Model, name: str, choice: int) -> None:
     operands = [(m.x,)]
     if kind in (Kind.RESIDUAL, Kind.MULTIPLY):
         operands.append((m.older[choice % len(m.older)] if m.older else m.x,))
-    m.add(kind, operands, name, (1, m.features, 0, m.tokens), Role.ACTIVATION)
+    m.add(kind, operands, name, (1, m.features, 0, m.tokens), _kept(choice))
     m.step(name, m.features)
 
 
+def _kept(choice: int) -> Role:
+    """Some of what vector operators write is for the cache: rotated or normalised keys."""
+    return Role.KV if choice % 5 == 4 else Role.ACTIVATION
+
+
 def _norm(m: _Model, name: str, choice: int) -> None:
-    m.add(Kind.NORM, [(m.x,)], name, (1, m.tokens, 0, m.features), Role.ACTIVATION)
+    m.add(Kind.NORM, [(m.x,)], name, (1, m.tokens, 0, m.features), _kept(choice))
     m.step(name, m.features)
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from small import linear, machine, only
+from small import attention, linear, machine, only
 from strategies import OPTIONS, Machine, machines, traces
 
 from lsim import Result, load_arch, load_trace, simulate
@@ -60,6 +60,17 @@ def test_what_costs_the_same_at_every_width_and_what_does_not(weights: int, acti
     assert energy["m2_sram"] == LOCAL * 2 * x
     assert energy["global_sram"] == GLOBAL * 2 * (w + x + o)
     assert energy["hbm"] == HBM * (w + x + o)
+
+
+def test_does_a_softmax_cost_by_the_width_that_it_works_on() -> None:
+    """Of activations; in the lanes' other functions an operation is an operation."""
+    work = attention()
+    energies = [simulate(work, machine().with_widths(f"W8A{bits}KV8")) for bits in (4, 8, 16)]
+    dpu = [result.energy().components["dpu"].dynamic for result in energies]
+    assert dpu[1] - dpu[0] > 0
+    assert dpu[2] - dpu[1] == 2 * (dpu[1] - dpu[0])
+    logic = machine().devices.logic
+    assert dpu[1] - dpu[0] == 2 * 8 * 8 * logic.softmax_power * 10**9 / logic.softmax_rate * Fraction(4, 8)
 
 
 def test_does_a_port_take_longer_for_the_wider_operand() -> None:

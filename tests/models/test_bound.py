@@ -90,6 +90,30 @@ def test_what_the_bounds_of_a_layer_are_by_hand() -> None:
     }
 
 
+def test_what_the_bounds_are_by_hand_where_widths_differ() -> None:
+    """The same, its 4-bit weights 32 B, its 16-bit input 128 B, its result for the cache 64 B; then a norm that reads what is 8 bits
+    wide and writes 16."""
+    work = trace(gemm("w", "x", "o", 8, 8, 8), vector(Kind.NORM, ["o"], "n", 8, 8), kv=["o"])
+    found = bounds(work, machine().with_widths("W4A16KV8"))
+    assert found["hbm"] == (32 + 128 + 64 + 128) // 8
+    assert found["global_sram"] == (352 + 32 + 2 * 128 + 64 + 64 + 128) // 8 * 2
+
+
+def test_does_the_bound_know_how_wide_what_is_held_is() -> None:
+    """2 · 2 values a tile through a port of 1 B in cycles of 2 ticks: 4 ticks of 4 bits, 16 of 16; 4 steps in 2 passes, 8 columns."""
+    held = {"core__kind": "mrr-bank", "core__columns": "1", "m1_sram__port": "1 B"}
+    for weights, ticks in ((4, 4), (16, 16)):
+        arch = machine(**held).with_widths(f"W{weights}A8")
+        assert bounds(linear(8, 8, 8), arch)["cores"] == 2 * 4 * (8 + ticks)
+
+
+def test_does_the_bound_know_how_wide_what_is_fed_is() -> None:
+    """2 · 2 inputs through a port of 1 B: 4 ticks a shot of 4 bits, 16 of 16, whatever weights are."""
+    for activations, ticks in ((4, 4), (16, 16)):
+        arch = machine(m2_sram__port="1 B").with_widths(f"W8A{activations}")
+        assert bounds(linear(8, 8, 8), arch)["cores"] == 2 * 4 * 4 * ticks
+
+
 def test_follow_layers_each_other_on_the_path() -> None:
     """Issue, shots, readout and propagation, three times; where row passes may overlap only of the last."""
     assert bounds(layers(3), machine())["path"] == 3 * (4 + 32 + 4 + 1)

@@ -46,6 +46,15 @@ def test_are_new_keys_stored_in_hbm() -> None:
     assert times(work, 1)["hbm"] == Fraction(32, 8)
 
 
+def test_is_each_tensor_moved_at_its_own_width() -> None:
+    """4 · 4 weights of 4 bits are 8 B, inputs of 16 bits 32 B, keys of 8 bits 16 B, scores 32 B."""
+    work = trace(gemm("w", "x", "k", 4, 4, 4), gemm("k", "x", "s", 4, 4, 4), kv=["k"])
+    arch, bound = machine().with_widths("W4A16KV8"), BoundRoofline(work)
+    first, second = (bound.times(op, arch) for op in work.operators)
+    assert (first["hbm"], second["hbm"]) == (Fraction(8 + 32 + 16, 8), Fraction(16 + 32, 8))
+    assert second["global_sram"] == Fraction((16 + 32 + 32) * 2, 8)
+
+
 def test_are_only_the_rows_of_a_table_that_are_gathered_moved() -> None:
     work = load_trace("bert-base")
     of = BoundRoofline(work).times(work.operators[0], machine())

@@ -115,5 +115,30 @@ def test_is_the_room_that_an_output_claims_that_of_its_own_width() -> None:
         assert plan(work, wide(4, bits, 4)).residency.claims[0] == claim
 
 
+def test_is_a_row_that_grows_cut_by_what_it_grows_to() -> None:
+    """Rows of 8 values of 8 bits for a cache of 16: a slot of 16 B has room for two to read, and for one to write."""
+    work = trace(gemm("w", "i", "x", 8, 8, 4), vector(Kind.NORM, ["x"], "y", 4, 8), kv=["y"])
+    p = plan(work, wide(4, 8, 16))
+    pieces = [item for times, item in leaves(p.programs["dpu.lanes"]) for _ in range(times)]
+    assert [(piece.reads, piece.writes) for piece in pieces] == [(8, 16)] * 4
+
+
+def test_is_room_claimed_for_each_tensor_at_its_own_width() -> None:
+    """Q of 8 · 4 values at 8 bits and K of as many at 4: 48 B until both are read."""
+    work = fused(8, 8, kv=1)
+    read = Operator("read", Kind.GEMM, (("y0",), ("y1",)), ("s",), 1, 4, 8, 4)
+    tensors = {**work.tensors, "s": Tensor("s", (4, 4))}
+    p = plan(Trace("t", tensors, (*work.operators, read)), wide(4, 8, 4))
+    assert p.residency.claims == (32 + 16, 0)
+
+
+def test_are_gemms_of_one_size_told_apart_by_their_widths() -> None:
+    """8 · 8 values from HBM on 8 · 4: weights, then what a cache holds."""
+    work = trace(gemm("w", "x", "a", 8, 8, 4), gemm("k", "x", "b", 8, 8, 4), gemm("w2", "x", "c", 8, 8, 4))
+    cached = Trace("t", {**work.tensors, "k": Tensor("k", (64,), Role.KV)}, work.operators)
+    tilings = plan(cached, wide(4, 8, 16)).tilings
+    assert [tilings[f"make {name}"].widths.m1 for name in "abc"] == [4, 16, 4]
+
+
 def test_are_bytes_of_a_width_that_is_not_whole_exact() -> None:
     assert [packed(n, Fraction(16, 3)) for n in (1, 2, 3, 6)] == [1, 2, 2, 4]
