@@ -72,7 +72,7 @@ def _show_chip(machine: Arch, area: bool, power: bool, level: str, as_json: bool
             what: {"total": float(sum(of.values())), **{part: float(value) for part, value in of.items()}}
             for what, of in parts.items()
         }
-        print_json({"name": machine.name, "level": level, **shown})
+        print_json({"name": machine.name, **machine.operands.to_dict(), "level": level, **shown})
     else:
         from lsim.results.predictions import chip
 

@@ -175,7 +175,8 @@ class VectorLoops:
         elements = 8 * self.arch.dpu.slot // max(sum(inputs), self.task.out_bits)
         if not elements:
             said = (
-                f"a slot of {self.arch.dpu.slot} B cannot hold an element of each of {len(inputs)} operands"
+                f"a slot of {self.arch.dpu.slot} B cannot hold an element of each of {len(inputs)} operands, "
+                "or one of the result"
             )
             raise PlanError(said, place="dpu.slot")
         return elements

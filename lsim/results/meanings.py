@@ -60,7 +60,7 @@ _RUN = (
     Meaning("trace.operators", "operators of the trace", "operators", also=("trace list: *.operators",)),
     Meaning("trace.masked_macs", "of the MACs, those of a query and a key that it does not need: a causal mask takes their result away, and they are computed all the same", "MACs", "", "Σ over causal attentions: macs · (1 − pairs needed / pairs computed)", also=("trace show: masked_macs",)),
     Meaning("trace.skipped_macs", "MACs of the dense products of causal attention that are not computed, since its queries are in bands; macs + skipped_macs are those of the dense trace", "MACs", "", "Σ over bands: macs · (tokens / keys − 1)", also=("trace show: skipped_macs",)),
-    Meaning("arch.widths.*", "width at which weights, activations or KV entries are stored and moved; bits: which converters resolve; left out where all are one", "bit", also=("estimate: widths.*", "validate: widths.*", "arch show: widths.*")),
+    Meaning("arch.widths.*", "width at which weights, activations or KV entries are stored and moved; bits: which converters resolve; left out where all are one", "bit", also=("estimate: widths.*", "validate: widths.*", "arch show: widths.*", "arch show --area: widths.*")),
     Meaning("events", "events that were simulated", "events", entries="none: folding skips events and changes nothing else"),
     Meaning("folds", "stretches that were repeated without simulating them again", "folds", entries="folds of the log"),
     Meaning("cpu_s", "processor time of planning, simulating and checking; the only number that differs from run to run", "s", "CPU of this computer"),

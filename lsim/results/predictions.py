@@ -31,7 +31,8 @@ def prediction(said: Prediction) -> Iterator[object]:
 
 def chip(arch: Arch, level: str, parts: Mapping[str, Mapping[str, Fraction]]) -> Iterator[object]:
     """Area and peak power of a chip by component."""
-    yield heading(f"{arch.name}, as published, level {level}", arch.description)
+    widths = [f"widths {told}" for _, told in widths_of(arch)]
+    yield heading(f"{arch.name}, as published, level {level}", arch.description, *widths)
     for what, of in parts.items():
         title, unit = UNITS[what]
         total = sum(of.values(), Fraction(0))

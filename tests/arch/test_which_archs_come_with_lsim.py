@@ -213,7 +213,7 @@ def test_does_arch_import_nothing_above_it() -> None:
     modules = printed_by(
         "import sys, lsim.arch; print(*[name for name in sys.modules if name[:5] == 'lsim.'])"
     )
-    below = ("lsim.arch", "lsim.errors", "lsim.units", "lsim.data")
+    below = ("lsim.arch", "lsim.errors", "lsim.units", "lsim.widths", "lsim.data")
     assert [name for name in modules.split() if not name.startswith(below)] == []
 
 

@@ -9,7 +9,7 @@ TOLD = "W4A8KV16, weights, activations and KV cache as stored and moved; convert
 GIVEN = ("--widths", "W4A8KV16")
 ENTRY = {"weight_bits": 4, "activation_bits": 8, "kv_bits": 16, "bits": 4}
 ON = ("deit-tiny", "--arch", "lt-b-4bit")
-COMMANDS = [("run", *ON), ("estimate", *ON), ("validate", *ON, "--model", "bound"), ("arch", "show", "lt-b-4bit")]  # fmt: skip
+COMMANDS = [("run", *ON), ("estimate", *ON), ("validate", *ON, "--model", "bound"), ("arch", "show", "lt-b-4bit"), ("arch", "show", "lt-b-4bit", "--area")]  # fmt: skip
 
 
 def told(*arguments):
