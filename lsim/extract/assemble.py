@@ -39,6 +39,7 @@ class Recorder:
 
     operators: list[Operator] = field(factory=list)
     tensors: dict[str, Tensor] = field(factory=dict)
+    at: dict[str, int] = field(factory=dict)  # a tensor → the place of the operator that writes it
     _operator_names: Names = field(factory=Names, init=False)
     _tensor_names: Names = field(factory=Names, init=False)
 
@@ -58,12 +59,18 @@ class Recorder:
         *,
         label: str = "",
         causal: bool = False,
+        window: int = 0,
     ) -> tuple[str, ...]:
         """A new operator of these heads, rows, depth and columns; the names of what it writes, wished by `outputs`."""
         written = tuple(self.tensor(wish, shape) for wish, shape in outputs.items())
         made = self._operator_names.make(name)
-        self.operators.append(Operator(made, kind, tuple(operands), written, *sizes, causal, label))
+        self.at.update(dict.fromkeys(written, len(self.operators)))
+        self.operators.append(Operator(made, kind, tuple(operands), written, *sizes, causal, label, window))
         return written
+
+    def writer(self, tensor: str) -> Operator | None:
+        """The operator that writes a tensor."""
+        return self.operators[self.at[tensor]] if tensor in self.at else None
 
     def opaque(
         self, name: str, operand: tuple[str, ...], output: str, shape: Sequence[int], label: str
@@ -84,19 +91,20 @@ class Recorder:
         output: str,
         shape: Sequence[int],
         label: str,
+        sizes: tuple[int, int, int, int] | None = None,
     ) -> str:
-        """An element-wise operator that broadcasts: parameters smaller than the result stay as they are, of smaller activations
-        a copy of full size is made first. With one operand it is an activation function."""
+        """An element-wise operator in which smaller operands repeat. Where none is as large as the result, or one repeats in
+        no way, a copy of full size is made first. With one operand it is an activation function."""
         size = prod(shape)
         full = [operand for operand in operands if self.elements(operand) == size]
         small = [operand for operand in operands if self.elements(operand) != size]
-        held = [operand for operand in small if full and self.is_weight(operand)]
+        held = [operand for operand in small if full and size % self.elements(operand) == 0]
         for operand in small:
             if operand not in held:
                 copy = f"{name}.broadcast"
                 full.append((self.opaque(copy, operand, f"{copy}.out", shape, "broadcast"),))
         kind = kind if len(full) + len(held) > 1 else Kind.ACTIVATION
-        sizes = (1, *self.plane(shape))
+        sizes = sizes or (1, *self.plane(shape))
         return self.add(name, kind, [*full, *held], sizes, {output: shape}, label=label)[0]
 
     def plane(self, shape: Sequence[int]) -> tuple[int, int, int]:

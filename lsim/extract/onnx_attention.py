@@ -36,9 +36,7 @@ def attend(low: Lowering, node: Node, qkv: Sequence[Operand], h: Heads, causal: 
     shape = (h.kv, rows, h.keys)
     if bias and low.is_float(bias) and low.graph.is_stored(bias):
         total = f"{name}.bias"
-        scores = (
-            low.out.combine(total, Kind.RESIDUAL, [scores, low.operand(bias)], f"{total}.out", shape, "bias"),
-        )
+        scores = low.combine(total, Kind.RESIDUAL, [scores, low.operand(bias)], f"{total}.out", shape, "bias")
     causal = causal and h.queries == h.keys > 1
     sizes = (h.kv, rows, 0, h.keys)
     softmax = f"{name}.softmax"

@@ -7,7 +7,6 @@ gathered, which reads only it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from math import prod
 
@@ -17,10 +16,11 @@ from lsim.extract.assemble import Recorder
 from lsim.extract.onnx_graph import FLOATS, LAYOUTS, Graph, Node, Shape
 from lsim.trace.ir import Kind, Operator, Role
 
-KV_INPUT = re.compile(r"(^|[._/])(past|cache)", re.IGNORECASE)
-KV_OUTPUT = re.compile(r"(^|[._/])present", re.IGNORECASE)
-
 Operand = tuple[str, ...]
+
+POOL = "pool"  # label of a product with a vector of equal numbers, which is a mean
+MOVED = ("slice", "split", "gather", "top-k")  # labels of what gathers some elements of another tensor
+_BY_ROWS = (Kind.NORM, Kind.EMBEDDING, Kind.SOFTMAX)  # kinds whose rows are tokens
 
 
 @define
@@ -53,13 +53,7 @@ class Lowering:
     def operand(self, name: str) -> Operand:
         """The tensors that hold a value, each element once."""
         if name not in self.held:
-            role = (
-                Role.WEIGHT
-                if self.graph.is_stored(name)
-                else Role.KV
-                if KV_INPUT.search(name)
-                else Role.INPUT
-            )
+            role = Role.WEIGHT if self.graph.is_stored(name) else Role.INPUT
             self.held[name] = (self.out.tensor(name, self.shape(name), role),)
         return self.held[name]
 
@@ -77,7 +71,8 @@ class Lowering:
 
     def made(self, operand: Operand) -> Operator | None:
         """The operator that wrote just these tensors."""
-        return next((o for o in reversed(self.out.operators) if o.outputs == operand), None)
+        maker = self.out.writer(operand[0]) if operand else None
+        return maker if maker is not None and maker.outputs == operand else None
 
     def is_number(self, name: str) -> bool:
         """Whether a value is one number that is known before the run."""
@@ -89,6 +84,41 @@ class Lowering:
     # -- operators -----------------------------------------------------------------------------------------------------
     def put(self, name: str, held: Operand) -> None:
         self.held[name] = held
+
+    def plane(self, operand: Operand, shape: Shape) -> tuple[int, int, int, int]:
+        """Sizes of an element-wise operator: those of what it reads if one operator wrote that; else features and tokens of an
+        array whose last axis is features."""
+        maker, elements = self.made(operand), prod(shape)
+        if maker is not None and self.is_scores(maker):
+            if elements == maker.elements and shape[-1:] in ((1,), (maker.columns,)):
+                return maker.heads, maker.rows, 0, maker.columns
+        elif maker := self._only_writer(operand):
+            tokens = maker.rows if maker.kind in _BY_ROWS else maker.columns
+            if maker.heads == 1 and elements % tokens == 0:
+                return 1, elements // tokens, 0, tokens
+        return 1, *self.out.plane(shape)
+
+    def _only_writer(self, operand: Operand) -> Operator | None:
+        """The operator that wrote an operand, or some features of it."""
+        maker = self.out.writer(operand[0]) if len(operand) == 1 else None
+        if maker is None or maker.kind is Kind.OPAQUE or (maker.kind in _BY_ROWS and len(maker.outputs) > 1):
+            return None
+        return None if maker.label in MOVED else maker
+
+    def is_scores(self, operator: Operator) -> bool:
+        """Whether an operator is a product of activations, or adds a bias to one."""
+        if operator.is_gemm:
+            return operator.label != POOL and not self.out.is_weight(operator.operands[0])
+        below = self.made(operator.operands[0]) if operator.kind is Kind.RESIDUAL else None
+        sizes = (operator.heads, operator.rows, operator.columns)
+        return below is not None and (below.heads, below.rows, below.columns) == sizes and self.is_scores(below)
+
+    def combine(
+        self, name: str, kind: Kind, operands: Sequence[Operand], out: str, shape: Shape, label: str
+    ) -> Operand:
+        """An element-wise operator of several operands, of which smaller ones repeat."""
+        full = next((operand for operand in operands if self.out.elements(operand) == prod(shape)), ())
+        return (self.out.combine(name, kind, operands, out, shape, label, self.plane(full, shape)),)
 
     def vector(
         self,
@@ -144,7 +174,7 @@ class Lowering:
         if (
             not self.is_weight(bias)
             or self.size(bias) != operator.heads * operator.rows
-            or self._is_used(made[0])
+            or self.is_used(made[0])
         ):
             return False
         self.bias_of(made[0], self.operand(bias))
@@ -157,7 +187,7 @@ class Lowering:
         operator = self.out.operators[at]
         self.out.operators[at] = evolve(operator, operands=(*operator.operands, bias))
 
-    def _is_used(self, tensor: str) -> bool:
+    def is_used(self, tensor: str) -> bool:
         return any(tensor in operator.reads for operator in self.out.operators)
 
     # -- parts ---------------------------------------------------------------------------------------------------------
@@ -183,13 +213,14 @@ class Lowering:
             if len(made) == 1
             else None
         )
-        if at is None or not self._is_read_through(source) or self._is_used(made[0]):
+        if at is None or not self._is_read_through(source) or self.is_used(made[0]):
             return False
         operator = self.out.operators[at]
         if operator.outputs != made or self.out.elements(made) != self.size(source):
             return False
         names = tuple(self.out.tensor(part, self.shape(part)) for part in parts)
         self.out.operators[at] = evolve(operator, outputs=names)
+        self.out.at.update(dict.fromkeys(names, at))
         del self.out.tensors[made[0]]
         self.held.update({part: (tensor,) for part, tensor in zip(parts, names, strict=True)})
         return True
@@ -203,27 +234,3 @@ class Lowering:
             if len(self.readers[name]) > 1 or name in self.graph.outputs or name not in self.makers:
                 return False
         return True
-
-    def _mark_causal(self) -> None:
-        scores = {o.operands[0] for o in self.out.operators if o.kind is Kind.SOFTMAX and o.causal}
-        weights = {o.outputs for o in self.out.operators if o.kind is Kind.SOFTMAX and o.causal}
-        for at, operator in enumerate(self.out.operators):
-            if operator.is_gemm and (operator.outputs in scores or operator.operands[0] in weights):
-                self.out.operators[at] = evolve(operator, causal=True)
-
-    # -- the result ----------------------------------------------------------------------------------------------------
-    def finish(self) -> list[Operator]:
-        """The operators whose results are needed; caches among them, and the products of causal attention, are marked."""
-        self._mark_causal()
-        needed: set[str] = set()
-        for name in self.graph.outputs:
-            needed.update(self.held.get(name, ()))
-            for tensor in self.held.get(name, ()) if KV_OUTPUT.search(name) else ():
-                if self.out.tensors[tensor].role is Role.ACTIVATION:
-                    self.out.tensors[tensor] = evolve(self.out.tensors[tensor], role=Role.KV)
-        kept = []
-        for operator in reversed(self.out.operators):
-            if needed.intersection(operator.outputs):
-                kept.append(operator)
-                needed.update(operator.reads)
-        return kept[::-1]

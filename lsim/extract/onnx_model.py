@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lsim.errors import TraceError
 from lsim.extract.assemble import assemble
+from lsim.extract.onnx_finish import finish
 from lsim.extract.onnx_graph import Graph, Node, Shape
 from lsim.extract.onnx_load import load
 from lsim.extract.onnx_lower import Lowering
@@ -33,7 +34,7 @@ def from_onnx(
     masked = recognise(graph)
     low = Lowering(graph)
     unknown = [node for node in graph.nodes if not _lower(low, node, allow_unknown)]
-    operators = low.finish()
+    operators = finish(low)
     notes = [*_CONVENTIONS, *_notes(operators, masked, unknown)]
     description = f"ONNX model of opset {graph.opset}, {_inputs(graph)}"
     return assemble(path.stem, operators, low.out.tensors, description, notes), notes
@@ -71,8 +72,9 @@ def _check_shapes(low: Lowering, node: Node) -> None:
 
 def _notes(operators: list[Operator], masked: list[str], unknown: list[Node]) -> Iterator[str]:
     opaque = Counter(operator.label for operator in operators if operator.kind is Kind.OPAQUE)
-    if opaque["im2col"]:
-        yield f"Convolutions are GEMMs by im2col: {opaque['im2col']} unfolded images are written and read."
+    unfolded = sum(operator.label == "im2col" for operator in operators)
+    if unfolded:
+        yield f"Convolutions are GEMMs by im2col: {unfolded} unfolded images are written and read."
     known = {label: count for label, count in opaque.items() if label not in {node.op for node in unknown}}
     if known:
         counts = ", ".join(f"{count} {label}" for label, count in sorted(known.items()))

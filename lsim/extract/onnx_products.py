@@ -72,19 +72,8 @@ def _add(low: Lowering, node: Node, bias: str) -> None:
     if at is not None and low.size(bias) == operator.heads * operator.rows and low.is_weight(bias):
         low.bias_of(made[0], low.operand(bias))
         return
-    low.put(
-        out,
-        (
-            low.out.combine(
-                f"{node.name}.add",
-                Kind.RESIDUAL,
-                [made, low.operand(bias)],
-                f"{out}.sum",
-                low.shape(out),
-                "add",
-            ),
-        ),
-    )
+    operands = [made, low.operand(bias)]
+    low.put(out, low.combine(f"{node.name}.add", Kind.RESIDUAL, operands, f"{out}.sum", low.shape(out), "add"))
 
 
 def matmul_bits(low: Lowering, node: Node) -> None:
@@ -104,8 +93,11 @@ def conv(low: Lowering, node: Node) -> None:
     columns = low.size(out) // filters
     image = low.full(x)
     if low.size(x) != groups * depth * columns:
-        name = f"{node.name}.im2col"
-        image = (low.out.opaque(name, image, f"{name}.out", (groups, depth, columns), "im2col"),)
+        name, channels = f"{node.name}.im2col", low.shape(x)[1]
+        taps = (1, groups * depth * columns // channels, 0, channels)
+        image = low.out.add(
+            name, Kind.EMBEDDING, [image], taps, {f"{name}.out": (groups, depth, columns)}, label="im2col"
+        )
     sizes = (groups, filters // groups, depth, columns)
     low.put(out, low.gemm(node, node.name, [low.operand(weight), image], sizes, out))
     if node.input(2):

@@ -16,6 +16,7 @@ from lsim.extract.onnx_attention import (
 from lsim.extract.onnx_graph import LAYOUTS, Node
 from lsim.extract.onnx_lower import Lowering
 from lsim.extract.onnx_parts import gather, part
+from lsim.extract.onnx_tables import add_table
 from lsim.extract.onnx_products import conv, conv_transpose, gemm, matmul, matmul_bits
 from lsim.trace.ir import Kind
 
@@ -93,12 +94,10 @@ def function(low: Lowering, node: Node) -> None:
     if bias and low.add_bias(node, node.inputs[0], bias):
         bias = ""
     source = low.full(node.inputs[0])
-    sizes = (1, *low.out.plane(shape))
     if bias:
         total = f"{node.name}.bias"
-        source = (
-            low.out.combine(total, Kind.RESIDUAL, [source, low.operand(bias)], f"{total}.out", shape, "bias"),
-        )
+        source = low.combine(total, Kind.RESIDUAL, [source, low.operand(bias)], f"{total}.out", shape, "bias")
+    sizes = low.plane(source, shape)
     label = node.op.rpartition(".")[2].lower()
     low.put(out, low.out.add(node.name, Kind.ACTIVATION, [source], sizes, {out: shape}, label=label))
 
@@ -109,16 +108,16 @@ def combine(kind: Kind) -> Rule:
     def rule(low: Lowering, node: Node) -> None:
         given = node.inputs[1:] if node.op == "Where" else node.inputs
         arrays = [name for name in given if name and not low.is_number(name)]
-        scales = kind is Kind.MULTIPLY and node.op in ("Mul", "Div")
-        if len(arrays) == 1 and scales and low.size(arrays[0]) == low.size(node.outputs[0]):
+        free = node.op in ("Mul", "Div", "Add", "Sub", "Sum")
+        if len(arrays) == 1 and free and low.size(arrays[0]) == low.size(node.outputs[0]):
             alias(low, Node(node.name, node.op, (arrays[0],), node.outputs, {}))
             return
         for one, other in (arrays, arrays[::-1]) if len(arrays) == 2 and node.op == "Add" else ():
-            if low.add_bias(node, one, other):
+            if low.add_bias(node, one, other) or add_table(low, node, one, other):
                 return
         out, label = node.outputs[0], node.op.rpartition(".")[2].lower()
         operands = [low.operand(name) for name in arrays]
-        low.put(out, (low.out.combine(node.name, kind, operands, out, low.shape(out), label),))
+        low.put(out, low.combine(node.name, kind, operands, out, low.shape(out), label))
 
     return rule
 
@@ -133,11 +132,12 @@ def softmax(low: Lowering, node: Node) -> None:
     heads = prod(shape) // (rows * columns)
     source, out = low.full(node.inputs[0]), node.outputs[0]
     scores = low.made(source)
-    if scores is not None and scores.is_gemm and scores.columns == columns and axis == len(shape) - 1:
+    if scores is not None and low.is_scores(scores) and scores.columns == columns and axis == len(shape) - 1:
         heads, rows = scores.heads, scores.rows  # queries of a group are stacked along the rows
-    causal = bool(node.attributes.get("causal"))
+    causal, window = bool(node.attributes.get("causal")), node.attributes.get("window", 0)
+    sizes = (heads, rows, 0, columns)
     made = low.out.add(
-        node.name, Kind.SOFTMAX, [source], (heads, rows, 0, columns), {out: shape}, causal=causal
+        node.name, Kind.SOFTMAX, [source], sizes, {out: shape}, causal=causal, window=window
     )
     low.put(out, made)
 
@@ -169,14 +169,14 @@ def channel_norm(low: Lowering, node: Node) -> None:
         {f"{normed}.out": shape},
     )
     gains = [low.operand(name) for name in node.inputs[1:3]]
-    low.put(out, (low.out.combine(node.name, Kind.MULTIPLY, [made, *gains], out, shape, "affine"),))
+    low.put(out, low.combine(node.name, Kind.MULTIPLY, [made, *gains], out, shape, "affine"))
 
 
 def batch_norm(low: Lowering, node: Node) -> None:
     """In inference, a gain and a bias of each channel."""
     out = node.outputs[0]
     operands = [low.full(node.inputs[0]), *(low.operand(name) for name in node.inputs[1:])]
-    low.put(out, (low.out.combine(node.name, Kind.MULTIPLY, operands, out, low.shape(out), "batchnorm"),))
+    low.put(out, low.combine(node.name, Kind.MULTIPLY, operands, out, low.shape(out), "batchnorm"))
 
 
 def skip_norm(low: Lowering, node: Node) -> None:
@@ -185,8 +185,8 @@ def skip_norm(low: Lowering, node: Node) -> None:
     simple = "Simplified" in node.op
     parameters, bias = node.inputs[2 : 3 if simple else 4], node.input(3 if simple else 4)
     added = [low.full(node.inputs[0]), low.operand(node.inputs[1]), *([low.operand(bias)] if bias else [])]
-    total = (
-        low.out.combine(f"{node.name}.residual", Kind.RESIDUAL, added, f"{node.name}.sum", shape, "residual"),
+    total = low.combine(
+        f"{node.name}.residual", Kind.RESIDUAL, added, f"{node.name}.sum", shape, "residual"
     )
     operands = [total, *(low.operand(name) for name in parameters if name)]
     low.vector(node, Kind.NORM, operands, (1, prod(shape[:-1]), 0, shape[-1]), _norm_label(node))
@@ -209,8 +209,8 @@ def embed_norm(low: Lowering, node: Node) -> None:
 
 def rotary(low: Lowering, node: Node) -> None:
     at = 0 if low.is_float(node.inputs[0]) else 1
-    sizes = (1, *low.out.plane(low.shape(node.outputs[0])))
-    low.vector(node, Kind.ROTARY, [low.full(node.inputs[at])], sizes)
+    source = low.full(node.inputs[at])
+    low.vector(node, Kind.ROTARY, [source], low.plane(source, low.shape(node.outputs[0])))
 
 
 _MS = "com.microsoft."
