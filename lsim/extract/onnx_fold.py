@@ -10,6 +10,7 @@ from math import prod
 from typing import Any
 
 from lsim.errors import TraceError
+from lsim.extract import onnx_sequences as sequences
 from lsim.extract.onnx_contrib import SHAPES
 from lsim.extract.onnx_graph import FLOATS, FOLDED, LAYOUTS, PARTS, TRANSPARENT, Graph, Node
 
@@ -21,15 +22,35 @@ def walk(graph: Graph, proto: Any, at: int, same: dict[str, str], imports: Seque
     """Folds a node, or adds it with the shapes of what it writes."""
     node = _node(proto, at, same)
     _check_inputs(graph, proto, node)
+    if node.op in sequences.OPS and (plain := sequences.unrolled(graph, node)) is not None:
+        for one in plain:
+            _add(graph, one, same, imports)
+        return
     if _is_known(graph, node) and _fold(graph, node, proto, imports):
+        return
+    if node.op == "CastLike" and _cast(graph, node):
         return
     if node.op == "Constant":
         raise TraceError("its value is not in the file", place=node.place())
     _infer(graph, node, proto, imports)
+    _keep(graph, node, same)
+
+
+def _keep(graph: Graph, node: Node, same: dict[str, str]) -> None:
     if node.op in TRANSPARENT:
         same[node.outputs[0]] = node.inputs[0]
     else:
         graph.nodes.append(node)
+
+
+def _add(graph: Graph, node: Node, same: dict[str, str], imports: Sequence[Any]) -> None:
+    """Adds a node that stands for one of the file."""
+    from onnx import helper
+
+    if node.outputs[0] not in graph.shapes:
+        proto = helper.make_node(node.op, node.inputs, node.outputs, node.name, **node.attributes)
+        _infer(graph, node, proto, imports)
+    _keep(graph, node, same)
 
 
 def _node(proto: Any, at: int, same: Mapping[str, str]) -> Node:
@@ -44,7 +65,7 @@ def _node(proto: Any, at: int, same: Mapping[str, str]) -> Node:
 
 def _check_inputs(graph: Graph, proto: Any, node: Node) -> None:
     for name in filter(None, proto.input):
-        if name not in graph.shapes:
+        if name not in graph.shapes and name not in graph.sequences:
             maker = next((one for one in graph.nodes if name in one.outputs), node)
             problem = f"the shape of {name!r} does not follow from its inputs: write it into the model (graph.value_info)"
             raise TraceError(problem, place=maker.place())
@@ -56,11 +77,8 @@ def _is_known(graph: Graph, node: Node) -> bool:
         return True
     if any(name and name not in graph.constants and name not in graph.weights for name in node.inputs):
         return False
-    is_weight = any(
-        name in graph.weights and prod(graph.shapes[name]) > 1 and graph.types[name] in FLOATS
-        for name in node.inputs
-    )
-    if is_weight and node.op in TRANSPARENT | LAYOUTS | PARTS:
+    is_weight = any(graph.may_be_learned(name) for name in node.inputs if name)
+    if is_weight and node.op in TRANSPARENT | LAYOUTS | PARTS | {"Expand"}:
         return False  # the name of a parameter is worth more than its layout
     return all(graph.value(name) is not None for name in node.inputs if name)
 
@@ -69,6 +87,7 @@ def _fold(graph: Graph, node: Node, proto: Any, imports: Sequence[Any]) -> bool:
     """Computes a node; false if onnx's reference cannot, or the result is too large."""
     import numpy
 
+    learned = node.op == "Constant" or any(map(graph.may_be_learned, filter(None, node.inputs)))
     if node.op in ("Shape", "Size"):
         shape = graph.shapes[node.inputs[0]]
         begin, end = node.attributes.get("start", 0), node.attributes.get("end", None)
@@ -82,13 +101,26 @@ def _fold(graph: Graph, node: Node, proto: Any, imports: Sequence[Any]) -> bool:
         outputs = [helper.make_empty_tensor_value_info(name) for name in node.outputs if name]
         model = helper.make_model(helper.make_graph([proto], "one", inputs, outputs), opset_imports=imports)
         try:
-            made = ReferenceEvaluator(model).run(None, given)
+            with numpy.errstate(all="ignore"):
+                made = ReferenceEvaluator(model).run(None, given)
         except Exception:  # whatever it does not implement: the node stays
             return False
     if any(not isinstance(value, numpy.ndarray | numpy.generic) or value.size > FOLDED for value in made):
         return False
     for name, value in zip(filter(None, node.outputs), made, strict=True):
         _add_constant(graph, name, value)
+        graph.learned |= {name} if learned and node.op not in ("Shape", "Size") else set()
+    return True
+
+
+def _cast(graph: Graph, node: Node) -> bool:
+    """A constant as the type of another value; false if it is none."""
+    from onnx import helper
+
+    value = graph.value(node.inputs[0])
+    if value is None or graph.may_be_learned(node.inputs[0]):
+        return False
+    _add_constant(graph, node.outputs[0], value.astype(helper.tensor_dtype_to_np_dtype(graph.types[node.inputs[1]])))
     return True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
@@ -43,7 +44,10 @@ class Node:
 
 @define
 class Graph:
-    """Nodes in order, none of them constant. `weights` are initializers by name; of all values `shapes` has the shape."""
+    """Nodes in order, none of them constant. `weights` are initializers by name; of all values `shapes` has the shape.
+
+    `learned`: constants that parameters went into, or may have. `sequences`: the values that a sequence consists of. `folder`: where the files are that hold values of weights.
+    """
 
     nodes: list[Node] = field(factory=list)
     shapes: dict[str, Shape] = field(factory=dict)
@@ -52,20 +56,39 @@ class Graph:
     outputs: list[str] = field(factory=list)
     weights: dict[str, Any] = field(factory=dict)
     constants: dict[str, ndarray[Any, Any]] = field(factory=dict)
+    learned: set[str] = field(factory=set)
+    sequences: dict[str, tuple[str, ...]] = field(factory=dict)
     opset: int = 0
+    folder: Path = Path()
 
     def value(self, name: str) -> ndarray[Any, Any] | None:
         """What a constant or an initializer holds; None if that is not in the file, or no constant."""
         if name in self.constants or name not in self.weights:
             return self.constants.get(name)
         weight = self.weights[name]
-        if weight.data_location == weight.EXTERNAL or prod(weight.dims) > FOLDED:
+        if prod(weight.dims) > FOLDED:
             return None
         from onnx import numpy_helper
 
-        self.constants[name] = numpy_helper.to_array(weight)
+        try:
+            self.constants[name] = numpy_helper.to_array(weight, str(self.folder))
+        except (OSError, ValueError, RuntimeError):  # the file beside the model is not there, or is cut off
+            return None
         return self.constants[name]
 
     def is_stored(self, name: str) -> bool:
         """Whether a value is there before the run: an initializer or a constant."""
         return name in self.weights or name in self.constants
+
+    def is_plain(self, name: str) -> bool:
+        """Whether a value comes of shapes and single numbers alone: nothing that was learned is in it."""
+        return name in self.constants and name not in self.weights and name not in self.learned
+
+    def is_all(self, name: str, number: float) -> bool:
+        """Whether a value has nothing in it that was learned, and is this number everywhere."""
+        return self.is_plain(name) and bool((self.constants[name] == number).all())
+
+    def may_be_learned(self, name: str) -> bool:
+        """Whether an initializer or a constant may have been learned: real numbers, more than one."""
+        several = self.is_stored(name) and prod(self.shapes[name]) > 1 and self.types[name] in FLOATS
+        return several and not self.is_plain(name)

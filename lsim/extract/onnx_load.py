@@ -17,7 +17,7 @@ OLDEST = 9  # opset; older ones broadcast by an attribute
 def load(path: Path, shapes: Mapping[str, Shape]) -> Graph:
     """The graph of a model file, inputs having these shapes. Raises TraceError that names the input or node."""
     model = _read(path)
-    graph = Graph(opset=_opset(model))
+    graph = Graph(opset=_opset(model), folder=path.parent)
     for weight in model.graph.initializer:
         graph.weights[weight.name] = weight
         graph.shapes[weight.name], graph.types[weight.name] = tuple(weight.dims), weight.data_type

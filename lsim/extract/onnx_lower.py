@@ -13,6 +13,7 @@ from math import prod
 from attrs import define, evolve, field
 
 from lsim.extract.assemble import Recorder
+from lsim.extract.onnx_given import prepared
 from lsim.extract.onnx_graph import FLOATS, LAYOUTS, Graph, Node, Shape
 from lsim.trace.ir import Kind, Operator, Role
 
@@ -32,12 +33,14 @@ class Lowering:
     held: dict[str, Operand] = field(factory=dict)
     readers: dict[str, list[Node]] = field(init=False)
     makers: dict[str, Node] = field(init=False)
+    given: set[str] = field(init=False)  # what is prepared outside the machine
     linear: dict[str, int] = field(
         factory=dict
     )  # what a linear layer without bias wrote → its place among the operators
 
     def __attrs_post_init__(self) -> None:
         self.makers = {name: node for node in self.graph.nodes for name in node.outputs if name}
+        self.given = prepared(self.graph)
         self.readers = {}
         for node in self.graph.nodes:
             for name in filter(None, node.inputs):
@@ -66,6 +69,11 @@ class Lowering:
             self.held[name] = held
         return held
 
+    def each(self, name: str) -> Operand:
+        """The same; a repeated parameter is named as often as it is there."""
+        held = self.operand(name)
+        return held * (self.size(name) // self.out.elements(held)) if self.is_weight(name) else self.full(name)
+
     def is_weight(self, name: str) -> bool:
         return self.out.is_weight(self.operand(name))
 
@@ -77,6 +85,10 @@ class Lowering:
     def is_number(self, name: str) -> bool:
         """Whether a value is one number that is known before the run."""
         return self.graph.is_stored(name) and self.size(name) == 1
+
+    def is_constant(self, name: str) -> bool:
+        """Whether a value is known before the run and was not learned."""
+        return self.is_number(name) or self.graph.is_plain(name)
 
     def is_float(self, name: str) -> bool:
         return self.graph.types.get(name, 1) in FLOATS

@@ -42,10 +42,11 @@ def from_onnx(
 
 def _lower(low: Lowering, node: Node, allow_unknown: bool) -> bool:
     """Puts a node in the trace; whether its operator is known."""
-    if not any(
-        low.is_float(name) for name in (*node.inputs, *node.outputs) if name and not low.graph.is_stored(name)
-    ):
-        return True  # whole numbers in, whole numbers out
+    if low.given.issuperset(filter(None, node.outputs)):
+        return True
+    if _counts(low, node):
+        low.put(node.outputs[0], next(low.held[name] for name in node.inputs if name in low.held))
+        return True
     rule = RULES.get(node.op)
     if rule is None and not allow_unknown:
         problem = "this operator is not known; --allow-unknown keeps it as opaque data movement"
@@ -56,6 +57,12 @@ def _lower(low: Lowering, node: Node, allow_unknown: bool) -> bool:
     except TraceError as error:
         raise error.at(place=node.place()) from None
     return rule is not None
+
+
+def _counts(low: Lowering, node: Node) -> bool:
+    """Whether a node is arithmetic on indices that the model has computed: they still depend on what they come from."""
+    whole = not any(low.is_float(name) for name in (*node.inputs, *node.outputs) if name)
+    return whole and any(name in low.held for name in node.inputs)
 
 
 def _check_shapes(low: Lowering, node: Node) -> None:

@@ -31,6 +31,35 @@ def gather(low: Lowering, node: Node) -> None:
     low.vector(node, Kind.EMBEDDING, operands, (1, prod(shape) // columns, 0, columns))
 
 
+def gather_nd(low: Lowering, node: Node) -> None:
+    """Blocks by computed indices, each of as many coordinates as the last axis of the indices has."""
+    data, indices = node.inputs[:2]
+    if low.graph.value(indices) is not None:
+        low.part(node, node.outputs[0], data)
+        return
+    columns = low.size(node.outputs[0]) // prod(low.shape(indices)[:-1])
+    operands = [low.operand(indices), low.operand(data)]
+    low.vector(node, Kind.EMBEDDING, operands, (1, low.size(node.outputs[0]) // columns, 0, columns))
+
+
+def largest(low: Lowering, node: Node) -> None:
+    """The largest of each row and where they are: one gather of both."""
+    values, indices = node.outputs
+    held = low.full(node.inputs[0])
+    sizes = (1, low.size(values), 0, 1)
+    made = low.out.add(node.name, Kind.EMBEDDING, [held], sizes, {values: low.shape(values)}, label="top-k")
+    low.put(values, made)
+    low.put(indices, made)
+
+
+def pad(low: Lowering, node: Node) -> None:
+    """Data movement, unless it adds nothing."""
+    if low.size(node.inputs[0]) == low.size(node.outputs[0]):
+        low.put(node.outputs[0], low.operand(node.inputs[0]))
+    else:
+        low.opaque(node)
+
+
 def part(low: Lowering, node: Node) -> None:
     _parts(low, node, node.inputs[0], _ranges(low, node))
 

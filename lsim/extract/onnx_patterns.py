@@ -5,7 +5,8 @@ A new node has an operator of `lsim.…`, the name and the output of the last no
     lsim.LayerNorm, lsim.RMSNorm    x[, gain][, bias]
     lsim.Gelu, lsim.Silu            x
     lsim.Rotary                     x
-    lsim.Softmax                    scores, before scale and mask; attribute `causal`: what the mask allows
+    lsim.Softmax                    scores, before scale and mask; attributes `causal` and `window`: what the mask allows
+    lsim.Same                       x, all of whose elements it has
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from __future__ import annotations
 from lsim.extract.onnx_functions import gelu, norm, rotary, silu
 from lsim.extract.onnx_graph import Graph, Node
 from lsim.extract.onnx_look import Look
+from lsim.extract.onnx_look import Look
 from lsim.extract.onnx_masks import finite, softmax
+from lsim.extract.onnx_moves import rejoined
 
 
 def recognise(graph: Graph) -> list[str]:
@@ -41,6 +44,8 @@ def _match(look: Look, node: Node) -> Node | None:
             return softmax(look, node)
         case "Where":
             return finite(look, node)
+        case "Concat":
+            return rejoined(look, node)
     return None
 
 

@@ -13,9 +13,11 @@ from lsim.extract.onnx_attention import (
     multi_head_attention,
     standard_attention,
 )
+from lsim.extract.onnx_einsum import einsum
 from lsim.extract.onnx_graph import LAYOUTS, Node
 from lsim.extract.onnx_lower import Lowering
-from lsim.extract.onnx_parts import gather, part
+from lsim.extract.onnx_means import reduction
+from lsim.extract.onnx_parts import gather, gather_nd, largest, pad, part
 from lsim.extract.onnx_tables import add_table
 from lsim.extract.onnx_products import conv, conv_transpose, gemm, matmul, matmul_bits
 from lsim.trace.ir import Kind
@@ -39,7 +41,6 @@ _FUNCTIONS = [
     "Log",
     "LogSigmoid",
     "Mish",
-    "Neg",
     "Not",
     "Reciprocal",
     "Relu",
@@ -55,21 +56,19 @@ _FUNCTIONS = [
     "Tanh",
     "ThresholdedRelu",
 ]
+_SCALES = ("Mul", "Div", "Add", "Sub", "Sum")  # a constant that is one operand of them costs nothing
 _MOVES = [
-    "AveragePool",
+    "ArgMax",
+    "ArgMin",
     "DepthToSpace",
-    "GlobalAveragePool",
     "GlobalMaxPool",
     "LpPool",
     "MaxPool",
-    "Pad",
     "ReduceL1",
     "ReduceL2",
     "ReduceMax",
-    "ReduceMean",
     "ReduceMin",
     "ReduceProd",
-    "ReduceSum",
     "ReduceSumSquare",
     "Resize",
     "SpaceToDepth",
@@ -84,7 +83,7 @@ def alias(low: Lowering, node: Node) -> None:
 
 
 def concat(low: Lowering, node: Node) -> None:
-    low.put(node.outputs[0], tuple(tensor for name in node.inputs for tensor in low.full(name)))
+    low.put(node.outputs[0], tuple(tensor for name in node.inputs if low.size(name) for tensor in low.each(name)))
 
 
 def function(low: Lowering, node: Node) -> None:
@@ -103,13 +102,11 @@ def function(low: Lowering, node: Node) -> None:
 
 
 def combine(kind: Kind) -> Rule:
-    """Element by element, with what broadcasts; a constant number is part of its neighbours."""
+    """Element by element, with what broadcasts; constants are part of the neighbours."""
 
     def rule(low: Lowering, node: Node) -> None:
-        given = node.inputs[1:] if node.op == "Where" else node.inputs
-        arrays = [name for name in given if name and not low.is_number(name)]
-        free = node.op in ("Mul", "Div", "Add", "Sub", "Sum")
-        if len(arrays) == 1 and free and low.size(arrays[0]) == low.size(node.outputs[0]):
+        arrays = [name for name in node.inputs if name and not low.is_constant(name)]
+        if len(arrays) == 1 and node.op in _SCALES:
             alias(low, Node(node.name, node.op, (arrays[0],), node.outputs, {}))
             return
         for one, other in (arrays, arrays[::-1]) if len(arrays) == 2 and node.op == "Add" else ():
@@ -120,6 +117,16 @@ def combine(kind: Kind) -> Rule:
         low.put(out, low.combine(node.name, kind, operands, out, low.shape(out), label))
 
     return rule
+
+
+def choose(low: Lowering, node: Node) -> None:
+    """Where: a mask, if the choice is prepared and one of the two a constant; else a sum of what is chosen from."""
+    choice, *both = node.inputs
+    arrays = [name for name in both if not low.is_constant(name)]
+    if len(arrays) == 1 and (choice in low.given or low.graph.is_stored(choice)):
+        alias(low, Node(node.name, node.op, (arrays[0],), node.outputs, {}))
+    else:
+        combine(Kind.RESIDUAL)(low, Node(node.name, node.op, tuple(both), node.outputs, {}))
 
 
 def softmax(low: Lowering, node: Node) -> None:
@@ -147,7 +154,11 @@ def norm(low: Lowering, node: Node) -> None:
     shape = low.shape(node.inputs[0])
     axis = node.attributes.get("axis", -1)
     columns = prod(shape[axis:])
-    given = [name for name in node.inputs[1:3] if name and low.size(name) == columns]
+    given = [
+        name
+        for name, nothing in zip(node.inputs[1:3], (1, 0), strict=False)
+        if name and low.size(name) == columns and not low.graph.is_all(name, nothing)
+    ]
     operands = [low.full(node.inputs[0]), *(low.operand(name) for name in given)]
     low.vector(node, Kind.NORM, operands, (1, prod(shape) // columns, 0, columns), _norm_label(node))
 
@@ -216,16 +227,17 @@ def rotary(low: Lowering, node: Node) -> None:
 _MS = "com.microsoft."
 
 RULES: dict[str, Rule] = {
-    **dict.fromkeys((*LAYOUTS, "Expand", "Identity"), alias),
+    **dict.fromkeys((*LAYOUTS, "Expand", "Identity", "Neg", "lsim.Same"), alias),
     "Concat": concat,
     **dict.fromkeys((*_FUNCTIONS, "lsim.Gelu", "lsim.Silu"), function),
     **dict.fromkeys((f"{_MS}Gelu", f"{_MS}FastGelu", f"{_MS}QuickGelu", f"{_MS}BiasGelu"), function),
     **dict.fromkeys(("Add", "Sub", "Sum", "Mean", "Max", "Min"), combine(Kind.RESIDUAL)),
     **dict.fromkeys(("Mul", "Div", "Pow", "PRelu"), combine(Kind.MULTIPLY)),
     **dict.fromkeys(
-        ("And", "Or", "Xor", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Where"),
+        ("And", "Or", "Xor", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"),
         combine(Kind.RESIDUAL),
     ),
+    "Where": choose,
     **dict.fromkeys(("Softmax", "LogSoftmax", "lsim.Softmax"), softmax),
     **dict.fromkeys(("LayerNormalization", "RMSNormalization", "lsim.LayerNorm", "lsim.RMSNorm"), norm),
     **dict.fromkeys(("SimplifiedLayerNormalization", f"{_MS}SimplifiedLayerNormalization"), norm),
@@ -236,6 +248,11 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("RotaryEmbedding", f"{_MS}RotaryEmbedding", "lsim.Rotary"), rotary),
     **dict.fromkeys(("Slice", "Split"), part),
     "Gather": gather,
+    "GatherND": gather_nd,
+    "TopK": largest,
+    "Pad": pad,
+    "Einsum": einsum,
+    **dict.fromkeys(("ReduceMean", "ReduceSum", "GlobalAveragePool", "AveragePool"), reduction),
     **dict.fromkeys(("MatMul", f"{_MS}FusedMatMul"), matmul),
     "Gemm": gemm,
     "Conv": conv,
