@@ -30,17 +30,19 @@ class Heads:
 
 
 def attend(low: Lowering, node: Node, qkv: Sequence[Operand], h: Heads, causal: bool, bias: str = "") -> None:
-    """The three operators; a bias of parameters is added to the scores."""
+    """The three operators; a bias that is no mask is added to the scores."""
     (q, k, v), rows, name = qkv, h.group * h.queries, node.name
     scores = low.gemm(node, f"{name}.qk", [q, k], (h.kv, rows, h.size, h.keys), f"{name}.qk.out")
     shape = (h.kv, rows, h.keys)
-    if bias and low.is_float(bias) and low.graph.is_stored(bias):
+    if bias and low.is_float(bias) and bias not in low.given:
         total = f"{name}.bias"
         scores = low.combine(total, Kind.RESIDUAL, [scores, low.operand(bias)], f"{total}.out", shape, "bias")
     causal = causal and h.queries == h.keys > 1
+    window = node.attributes.get("window", 0) if causal else 0
     sizes = (h.kv, rows, 0, h.keys)
     softmax = f"{name}.softmax"
-    weights = low.out.add(softmax, Kind.SOFTMAX, [scores], sizes, {f"{softmax}.out": shape}, causal=causal)
+    made = {f"{softmax}.out": shape}
+    weights = low.out.add(softmax, Kind.SOFTMAX, [scores], sizes, made, causal=causal, window=window)
     low.put(
         node.outputs[0],
         low.gemm(node, f"{name}.sv", [weights, v], (h.kv, rows, h.keys, h.v_size), node.outputs[0]),
@@ -52,14 +54,23 @@ def standard_attention(low: Lowering, node: Node) -> None:
     shapes = [low.shape(name) for name in node.inputs[:3]]
     many = [node.attributes.get("q_num_heads"), *[node.attributes.get("kv_num_heads")] * 2]
     q, k, v = (_by_heads(shape, count) for shape, count in zip(shapes, many, strict=True))
-    cached, held = _cached(
-        low, node, (node.input(4), node.input(5)), [low.full(name) for name in node.inputs[1:3]]
-    )
+    repeats, new = _kept_once(low, node.inputs[1:3], k[1])
+    cached, held = _cached(low, node, (node.input(4), node.input(5)), new)
     _present(low, node.outputs[1:3], held)
-    h = Heads(k[0] * k[1], q[1] // k[1], q[2], k[2] + cached, q[3], v[3])
+    heads = k[1] // repeats
+    h = Heads(k[0] * heads, q[1] // heads, q[2], k[2] + cached, q[3], v[3])
     attend(
         low, node, [low.full(node.inputs[0]), *held], h, bool(node.attributes.get("is_causal")), node.input(3)
     )
+
+
+def _kept_once(low: Lowering, names: Sequence[str], heads: int) -> tuple[int, list[Operand]]:
+    """How often each key-value head has been repeated, and the keys and values without that."""
+    held = [low.operand(name) for name in names]
+    repeats = {low.size(name) // low.out.elements(operand) for name, operand in zip(names, held, strict=True)}
+    if len(repeats) == 1 and heads % (times := repeats.pop()) == 0:
+        return times, held
+    return 1, [low.full(name) for name in names]
 
 
 def _by_heads(shape: Shape, heads: int | None) -> tuple[int, int, int, int]:

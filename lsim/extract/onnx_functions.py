@@ -11,8 +11,10 @@ _ARITHMETIC = frozenset({"Mul", "Div", "Add", "Pow"})
 
 
 def norm(look: Look, node: Node) -> Node | None:
-    """(x - mean(x)) or x, over the root of its mean square."""
+    """(x - mean(x)) or x, over the root of its mean square, or over its sum or its length."""
     for above, below in look.pairs(node):
+        if node.op == "Div" and above == node.inputs[0] and _is_length(look, above, below):
+            return _affine(look, node, "lsim.RMSNorm", above)
         squares, x = _root_of_mean_square(look, node, below), _source(look, above)
         if squares is None:
             continue
@@ -21,6 +23,19 @@ def norm(look: Look, node: Node) -> Node | None:
         if squares == above:
             return _affine(look, node, "lsim.RMSNorm", above)
     return None
+
+
+def _is_length(look: Look, x: str, below: str) -> bool:
+    """Whether a value is a sum over each row of x, of elements or of their sizes, perhaps kept from zero."""
+    kept = look.maker(below, "Clip", "Max", "Expand")
+    while kept is not None:
+        below = kept.inputs[0]
+        kept = look.maker(below, "Clip", "Max", "Expand")
+    total = look.maker(below, "ReduceSum", "ReduceL1", "ReduceL2")
+    if total is None or total.inputs[0] != x:
+        return False
+    whole = look.graph.shapes[x]
+    return look.graph.shapes[total.outputs[0]] == (*whole[:-1], 1) and whole[-1] > 1
 
 
 def _source(look: Look, name: str) -> str | None:

@@ -69,10 +69,11 @@ class Graph:
         if prod(weight.dims) > FOLDED:
             return None
         from onnx import numpy_helper
+        from onnx.checker import ValidationError
 
         try:
             self.constants[name] = numpy_helper.to_array(weight, str(self.folder))
-        except (OSError, ValueError, RuntimeError):  # the file beside the model is not there, or is cut off
+        except (OSError, ValueError, RuntimeError, ValidationError):  # the file beside the model is not there, or is cut off
             return None
         return self.constants[name]
 

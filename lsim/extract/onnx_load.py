@@ -82,21 +82,36 @@ def _fix_inputs(model: Any, graph: Graph, shapes: Mapping[str, Shape]) -> None:
     for name in shapes:
         if name not in inputs:
             raise TraceError(f"the model has no input {name!r}", place="--shape", known=inputs, given=name)
+    bound = _bound(inputs, shapes)
     for name, value in inputs.items():
-        graph.inputs[name] = graph.shapes[name] = _fixed(name, value.type.tensor_type, shapes.get(name))
-        graph.types[name] = value.type.tensor_type.elem_type
+        declared = value.type.tensor_type
+        graph.inputs[name] = graph.shapes[name] = _fixed(name, declared, shapes.get(name), bound)
+        graph.types[name] = declared.elem_type
 
 
-def _fixed(name: str, declared: Any, given: Shape | None) -> Shape:
-    """The shape of an input: as declared, and as given where it is not."""
+def _bound(inputs: Mapping[str, Any], shapes: Mapping[str, Shape]) -> dict[str, int]:
+    """What the sizes that the model has names for are in the inputs whose shapes are given."""
+    bound: dict[str, int] = {}
+    for name, shape in shapes.items():
+        dims = inputs[name].type.tensor_type.shape.dim
+        for dim, size in zip(dims, shape, strict=False):
+            if dim.dim_param and bound.setdefault(dim.dim_param, size) != size:
+                problem = f"{dim.dim_param} is {bound[dim.dim_param]} in another input, and {size} here"
+                raise TraceError(problem, place=f"input {name}")
+    return bound
+
+
+def _fixed(name: str, declared: Any, given: Shape | None, bound: Mapping[str, int]) -> Shape:
+    """The shape of an input: as declared, and as given, here or in another input, where it is not."""
     dims = [d.dim_value if d.dim_value > 0 else None for d in declared.shape.dim]
     shown = "x".join(
         str(size or d.dim_param or "?") for size, d in zip(dims, declared.shape.dim, strict=True)
     )
     if given is None:
-        fixed = [size for size in dims if size]
+        sizes = [size or bound.get(d.dim_param) for size, d in zip(dims, declared.shape.dim, strict=True)]
+        fixed = [size for size in sizes if size]
         if len(fixed) < len(dims) or not declared.HasField("shape"):
-            example = ",".join(str(size or 1) for size in dims)
+            example = ",".join(str(size or 1) for size in sizes)
             problem = f"has the dynamic shape {shown}: say which one, such as --shape {name}={example}"
             raise TraceError(problem, place=f"input {name}")
         return tuple(fixed)

@@ -106,8 +106,10 @@ class Lowering:
                 return maker.heads, maker.rows, 0, maker.columns
         elif maker := self._only_writer(operand):
             tokens = maker.rows if maker.kind in _BY_ROWS else maker.columns
-            if maker.heads == 1 and elements % tokens == 0:
-                return 1, elements // tokens, 0, tokens
+            features, rest = divmod(elements, tokens)
+            cut = len(maker.outputs) > 1 and features % prod(shape[-1:])  # along tokens, not features
+            if maker.heads == 1 and not rest and not cut:
+                return 1, features, 0, tokens
         return 1, *self.out.plane(shape)
 
     def _only_writer(self, operand: Operand) -> Operator | None:

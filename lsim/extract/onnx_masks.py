@@ -37,12 +37,48 @@ def softmax(look: Look, node: Node) -> Node | None:
         if before is None:
             break
         scores, seen = before, mask or seen
-    if scores == node.inputs[0] or not _is_product(look, scores):
+    if not _is_product(look, scores):
         return None
+    joined = _unmasked_bias(look, scores, node.name)
+    if scores == node.inputs[0] and joined is None:
+        return None
+    seen = joined or seen
     if look.graph.shapes[scores] != look.graph.shapes[node.outputs[0]]:
         return None
     marks = {"causal": int(seen.causal), "window": seen.window}
     return look.replace(node, "lsim.Softmax", scores, **marks, **node.attributes)
+
+
+def attention(look: Look, node: Node) -> Node | None:
+    """A fused attention with what its mask allows as attributes, and of the mask what is a bias."""
+    mask = node.input(3)
+    if not mask:
+        return None
+    keep = None if look.graph.types[mask] in FLOATS else True
+    shape = (*look.graph.shapes[node.inputs[0]][-2:-1], look.graph.shapes[mask][-1])
+    bias, seen = _by_mask(look, "", mask, shape, node.name, keep)
+    if bias is None:
+        adds = look.maker(mask, "Add", "Where")
+        bias, seen = _unmasked(look, adds, node.name) if adds else (None, None)
+    if bias is None:
+        return None
+    marks = {"window": seen.window if seen else 0}
+    causal = int(bool(node.attributes.get("is_causal")) or (seen is not None and seen.causal))
+    attributes = {**node.attributes, **marks, "is_causal": causal}
+    return look.replace(node, node.op, *node.inputs[:3], bias, *node.inputs[4:], **attributes)
+
+
+def _unmasked_bias(look: Look, scores: str, softmax: str) -> Seen | None:
+    """Takes a mask out of the bias that is added to scores; None if there is none in it."""
+    step = look.maker(scores, "Add")
+    for one, other in look.pairs(step) if step else ():
+        adds = look.maker(other, "Add", "Where")
+        bias, seen = _unmasked(look, adds, softmax) if adds and _is_product(look, one) else (None, None)
+        if step is not None and bias is not None:
+            at = look.graph.nodes.index(step)
+            look.graph.nodes[at] = look.replace(step, "Add", one, bias)
+            return seen or OPEN
+    return None
 
 
 def _is_product(look: Look, scores: str) -> bool:
@@ -68,22 +104,23 @@ def _unmasked(look: Look, step: Node, softmax: str) -> tuple[str | None, Seen | 
         return next(((one, None) for one, other in look.pairs(step) if look.is_number(other)), (None, None))
     if step.op == "Where":
         allowed, one, other = step.inputs
-        scores, keep = (one, True) if look.is_number(other) else (other, False)
-        return _by_mask(look, scores, allowed, softmax, keep)
-    pairs = [
-        (one, other)
-        for one, other in look.pairs(step)
-        if look.graph.shapes[one] == look.graph.shapes[step.outputs[0]]
-    ]
-    for one, other in pairs:
-        before, seen = _by_mask(look, one, other, softmax, None)
+        scores, hidden, keep = (one, other, True) if look.is_number(other) else (other, one, False)
+        value = look.graph.value(hidden)
+        if value is not None and not (value <= MASKED).all():
+            return None, None
+        return _by_mask(look, scores, allowed, look.graph.shapes[scores], softmax, keep)
+    shape = look.graph.shapes[step.outputs[0]]
+    for one, other in look.pairs(step):
+        if look.graph.is_stored(one) and not look.graph.is_stored(other):
+            continue  # a stored mask is what is added, not what it is added to
+        before, seen = _by_mask(look, one, other, shape, softmax, None)
         if before is not None:
             return before, seen
     return None, None
 
 
 def _by_mask(
-    look: Look, scores: str, mask: str, softmax: str, keep: bool | None
+    look: Look, scores: str, mask: str, shape: Shape, softmax: str, keep: bool | None
 ) -> tuple[str | None, Seen | None]:
     """`keep`: the truth value of what counts; None for a mask that is added."""
     value = look.graph.value(mask)
@@ -97,7 +134,7 @@ def _by_mask(
     masked = value <= MASKED if keep is None else value.astype(bool) != keep
     if not masked.any():
         return scores, None
-    seen = _seen(masked, look.graph.shapes[scores])
+    seen = _seen(masked, shape)
     look.masks += [] if seen else [softmax]
     return scores, seen
 

@@ -15,7 +15,7 @@ from lsim.extract.onnx_functions import gelu, norm, rotary, silu
 from lsim.extract.onnx_graph import Graph, Node
 from lsim.extract.onnx_look import Look
 from lsim.extract.onnx_look import Look
-from lsim.extract.onnx_masks import finite, softmax
+from lsim.extract.onnx_masks import attention, finite, softmax
 from lsim.extract.onnx_moves import rejoined
 
 
@@ -44,6 +44,8 @@ def _match(look: Look, node: Node) -> Node | None:
             return softmax(look, node)
         case "Where":
             return finite(look, node)
+        case "Attention":
+            return attention(look, node)
         case "Concat":
             return rejoined(look, node)
     return None
