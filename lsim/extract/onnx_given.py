@@ -14,14 +14,27 @@ _ARITHMETIC = frozenset({
 })  # fmt: skip
 
 
-def prepared(graph: Graph) -> set[str]:
-    """The values that depend on whole numbers of the input, or on constants, and on nothing else."""
-    given = {name for name in graph.inputs if graph.types[name] not in FLOATS}
+def prepared(graph: Graph) -> dict[str, str]:
+    """The values that depend on whole numbers of the input, or on constants, and on nothing else; each with the first value
+    that is computed in the same way: what each layer computes anew is prepared once."""
+    given = {name: name for name in graph.inputs if graph.types[name] not in FLOATS}
+    first: dict[object, str] = {}
     for node in graph.nodes:
         inputs = [name for name in node.inputs if name and not graph.is_stored(name)]
-        if inputs and given.issuperset(inputs) and _is_arithmetic(graph, node):
-            given.update(filter(None, node.outputs))
+        if inputs and given.keys() >= set(inputs) and _is_arithmetic(graph, node):
+            way = (node.op, str(sorted(node.attributes.items())), *(_said(graph, given, one) for one in node.inputs))
+            for at, name in enumerate(node.outputs):
+                if name:
+                    given[name] = first.setdefault((at, way), name)
     return given
+
+
+def _said(graph: Graph, given: dict[str, str], name: str) -> object:
+    """A value by what it is: a constant by what it holds."""
+    if name in given or not graph.is_stored(name):
+        return given.get(name, name)
+    value = graph.value(name)
+    return name if value is None else (value.shape, value.tobytes())
 
 
 def _is_arithmetic(graph: Graph, node: Node) -> bool:

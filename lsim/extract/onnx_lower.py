@@ -33,7 +33,7 @@ class Lowering:
     held: dict[str, Operand] = field(factory=dict)
     readers: dict[str, list[Node]] = field(init=False)
     makers: dict[str, Node] = field(init=False)
-    given: set[str] = field(init=False)  # what is prepared outside the machine
+    given: dict[str, str] = field(init=False)  # what is prepared outside the machine → the same, prepared before
     linear: dict[str, int] = field(
         factory=dict
     )  # what a linear layer without bias wrote → its place among the operators
@@ -55,6 +55,7 @@ class Lowering:
 
     def operand(self, name: str) -> Operand:
         """The tensors that hold a value, each element once."""
+        name = self.given.get(name, name)
         if name not in self.held:
             role = Role.WEIGHT if self.graph.is_stored(name) else Role.INPUT
             self.held[name] = (self.out.tensor(name, self.shape(name), role),)

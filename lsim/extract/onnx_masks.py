@@ -22,7 +22,8 @@ class Seen:
 
 
 OPEN = Seen()
-MASKED = -1e3  # what is added to a score that shall not count: -10000, -3.4e38, -inf
+MASKED = -100  # the most that is added to a score that shall not count: -100 in Swin, -10000, -3.4e38, -inf
+_SHAPES = ("Reshape", "Unsqueeze", "Squeeze", "Expand")
 # Element types of onnx.proto that are whole numbers, or truth values.
 _INTEGERS = frozenset({2, 3, 4, 5, 6, 7, 9, 12, 13})
 
@@ -111,7 +112,7 @@ def _unmasked(look: Look, step: Node, softmax: str) -> tuple[str | None, Seen | 
         return _by_mask(look, scores, allowed, look.graph.shapes[scores], softmax, keep)
     shape = look.graph.shapes[step.outputs[0]]
     for one, other in look.pairs(step):
-        if look.graph.is_stored(one) and not look.graph.is_stored(other):
+        if _value(look, one) is not None and _value(look, other) is None:
             continue  # a stored mask is what is added, not what it is added to
         before, seen = _by_mask(look, one, other, shape, softmax, None)
         if before is not None:
@@ -123,13 +124,13 @@ def _by_mask(
     look: Look, scores: str, mask: str, shape: Shape, softmax: str, keep: bool | None
 ) -> tuple[str | None, Seen | None]:
     """`keep`: the truth value of what counts; None for a mask that is added."""
-    value = look.graph.value(mask)
+    value = _value(look, mask)
     if value is None:
         if look.graph.is_stored(mask) or not _from_integers(look, mask):
             return None, None  # a bias: it is a parameter, or computed from one
         look.masks.append(softmax)
         return scores, None
-    if keep is None and not _is_mask(value, mask in look.graph.weights):
+    if keep is None and not _is_mask(value, _root(look, mask) in look.graph.weights):
         return None, None
     masked = value <= MASKED if keep is None else value.astype(bool) != keep
     if not masked.any():
@@ -137,6 +138,26 @@ def _by_mask(
     seen = _seen(masked, shape)
     look.masks += [] if seen else [softmax]
     return scores, seen
+
+
+def _value(look: Look, name: str) -> ndarray[Any, Any] | None:
+    """What a mask holds, if it is known before the run; perhaps in another shape."""
+    import numpy
+
+    maker = look.maker(name, *_SHAPES)
+    if maker is None:
+        return look.graph.value(name)
+    value, shape = _value(look, maker.inputs[0]), look.graph.shapes[name]
+    if value is None:
+        return None
+    return numpy.broadcast_to(value, shape) if maker.op == "Expand" else value.reshape(shape)
+
+
+def _root(look: Look, name: str) -> str:
+    """What a value is another shape of."""
+    while (maker := look.maker(name, *_SHAPES)) is not None:
+        name = maker.inputs[0]
+    return name
 
 
 def _from_integers(look: Look, name: str) -> bool:

@@ -42,7 +42,7 @@ def from_onnx(
 
 def _lower(low: Lowering, node: Node, allow_unknown: bool) -> bool:
     """Puts a node in the trace; whether its operator is known."""
-    if low.given.issuperset(filter(None, node.outputs)):
+    if low.given.keys() >= set(filter(None, node.outputs)):
         return True
     if _counts(low, node):
         low.put(node.outputs[0], next(low.held[name] for name in node.inputs if name in low.held))

@@ -72,7 +72,6 @@ _MOVES = [
     "ReduceSumSquare",
     "Resize",
     "SpaceToDepth",
-    "Tile",
     "Upsample",
 ]
 
@@ -227,7 +226,7 @@ def rotary(low: Lowering, node: Node) -> None:
 _MS = "com.microsoft."
 
 RULES: dict[str, Rule] = {
-    **dict.fromkeys((*LAYOUTS, "Expand", "Identity", "Neg", "lsim.Same"), alias),
+    **dict.fromkeys((*LAYOUTS, "Expand", "Tile", "Identity", "Neg", "lsim.Same"), alias),
     "Concat": concat,
     **dict.fromkeys((*_FUNCTIONS, "lsim.Gelu", "lsim.Silu"), function),
     **dict.fromkeys((f"{_MS}Gelu", f"{_MS}FastGelu", f"{_MS}QuickGelu", f"{_MS}BiasGelu"), function),
