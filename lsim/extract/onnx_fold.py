@@ -10,6 +10,7 @@ from math import prod
 from typing import Any
 
 from lsim.errors import TraceError
+from lsim.extract import onnx_control as control
 from lsim.extract import onnx_sequences as sequences
 from lsim.extract.onnx_contrib import SHAPES
 from lsim.extract.onnx_graph import FLOATS, FOLDED, LAYOUTS, PARTS, TRANSPARENT, Graph, Node
@@ -22,9 +23,12 @@ def walk(graph: Graph, proto: Any, at: int, same: dict[str, str], imports: Seque
     """Folds a node, or adds it with the shapes of what it writes."""
     node = _node(proto, at, same)
     _check_inputs(graph, proto, node)
-    if node.op in sequences.OPS and (plain := sequences.unrolled(graph, node)) is not None:
-        for one in plain:
+    if node.op in sequences.OPS:
+        for one in sequences.unrolled(graph, node):
             _add(graph, one, same, imports)
+        return
+    if (body := control.branch(graph, node)) is not None:
+        _run(graph, node, body, same, imports)
         return
     if _is_known(graph, node) and _fold(graph, node, proto, imports):
         return
@@ -34,6 +38,22 @@ def walk(graph: Graph, proto: Any, at: int, same: dict[str, str], imports: Seque
         raise TraceError("its value is not in the file", place=node.place())
     _infer(graph, node, proto, imports)
     _keep(graph, node, same)
+
+
+def _run(graph: Graph, node: Node, body: Any, same: dict[str, str], imports: Sequence[Any]) -> None:
+    """Adds the nodes of a branch."""
+    add_weights(graph, body.initializer)
+    for at, proto in enumerate(body.node):
+        walk(graph, proto, at, same, imports)
+    for name, made in zip(node.outputs, body.output, strict=True):
+        same[name] = same.get(made.name, made.name)
+        graph.shapes[name], graph.types[name] = graph.shapes[made.name], graph.types[made.name]
+
+
+def add_weights(graph: Graph, initializers: Sequence[Any]) -> None:
+    for weight in initializers:
+        graph.weights[weight.name] = weight
+        graph.shapes[weight.name], graph.types[weight.name] = tuple(weight.dims), weight.data_type
 
 
 def _keep(graph: Graph, node: Node, same: dict[str, str]) -> None:
@@ -60,11 +80,14 @@ def _node(proto: Any, at: int, same: Mapping[str, str]) -> Node:
     name = proto.name or next(filter(None, outputs), f"{proto.op_type}.{at}")
     op = f"{DOMAINS.get(proto.domain, f'{proto.domain}.')}{proto.op_type}"
     attributes = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
-    return Node(name, op, tuple(same.get(name, name) for name in proto.input), outputs, attributes)
+    inputs = (*proto.input, *control.captured(proto))
+    return Node(name, op, tuple(same.get(name, name) for name in inputs), outputs, attributes)
 
 
 def _check_inputs(graph: Graph, proto: Any, node: Node) -> None:
     for name in filter(None, proto.input):
+        if name in graph.sequences and node.op not in sequences.OPS:
+            raise TraceError(f"reads {name!r}, a sequence of values: take one of them", place=node.place())
         if name not in graph.shapes and name not in graph.sequences:
             maker = next((one for one in graph.nodes if name in one.outputs), node)
             problem = f"the shape of {name!r} does not follow from its inputs: write it into the model (graph.value_info)"
@@ -143,7 +166,7 @@ def _infer(graph: Graph, node: Node, proto: Any, imports: Sequence[Any]) -> None
         graph.shapes.update(made)
         graph.types.update(dict.fromkeys(made, TensorProto.FLOAT))
         return
-    if not defs.has(proto.op_type, "" if proto.domain == "ai.onnx" else proto.domain):
+    if node.op in control.OPS or not defs.has(proto.op_type, "" if proto.domain == "ai.onnx" else proto.domain):
         return
     for name, tensor in _inferred(graph, node, proto, imports).items():
         if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim):

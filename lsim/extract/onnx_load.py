@@ -8,7 +8,7 @@ from typing import Any
 
 from lsim.errors import TraceError
 from lsim.extract.extras import need
-from lsim.extract.onnx_fold import walk
+from lsim.extract.onnx_fold import add_weights, walk
 from lsim.extract.onnx_graph import Graph, Shape
 
 OLDEST = 9  # opset; older ones broadcast by an attribute
@@ -18,9 +18,7 @@ def load(path: Path, shapes: Mapping[str, Shape]) -> Graph:
     """The graph of a model file, inputs having these shapes. Raises TraceError that names the input or node."""
     model = _read(path)
     graph = Graph(opset=_opset(model), folder=path.parent)
-    for weight in model.graph.initializer:
-        graph.weights[weight.name] = weight
-        graph.shapes[weight.name], graph.types[weight.name] = tuple(weight.dims), weight.data_type
+    add_weights(graph, model.graph.initializer)
     _fix_inputs(model, graph, shapes)
     declared = {
         value.name: value.type.tensor_type for value in (*model.graph.value_info, *model.graph.output)

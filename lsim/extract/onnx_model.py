@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lsim.errors import TraceError
 from lsim.extract.assemble import assemble
+from lsim.extract.onnx_control import OPS as CONTROL
 from lsim.extract.onnx_finish import finish
 from lsim.extract.onnx_graph import Graph, Node, Shape
 from lsim.extract.onnx_load import load
@@ -49,7 +50,8 @@ def _lower(low: Lowering, node: Node, allow_unknown: bool) -> bool:
         return True
     rule = RULES.get(node.op)
     if rule is None and not allow_unknown:
-        problem = "this operator is not known; --allow-unknown keeps it as opaque data movement"
+        why = f" ({CONTROL[node.op]})" if node.op in CONTROL else ""
+        problem = f"this operator is not known{why}; --allow-unknown keeps it as opaque data movement"
         raise TraceError(problem, place=node.place())
     _check_shapes(low, node)
     try:

@@ -108,7 +108,7 @@ def test_is_a_convolution_a_gemm_by_im2col(tmp_path, name):
     trace = m.trace(tmp_path, out)
     product = trace.operators[-1]
     assert sizes(product) == wanted
-    assert kinds(trace) == [Kind.OPAQUE, Kind.GEMM] if unfolds else [Kind.GEMM]
+    assert kinds(trace) == ([Kind.EMBEDDING, Kind.GEMM] if unfolds else [Kind.GEMM])
     assert trace.macs == np.prod(shape) * wanted[3]  # each weight once for each place
     assert trace.parameters == np.prod(shape) + shape[0]
     if unfolds:
@@ -178,14 +178,16 @@ def test_is_a_product_with_a_number_free(tmp_path):
     assert only(m.trace(tmp_path, m.node("Relu", scaled))).operands == (("x",),)
 
 
-def test_is_a_small_activation_copied_to_full_size(tmp_path):
+def test_does_a_small_activation_repeat(tmp_path):
     """Squeeze and excitation: one factor for each channel, computed."""
     m = Model()
     x = m.input("x", 1, 4, 5, 6)
     factor = m.node("Sigmoid", m.node("GlobalAveragePool", x))
     trace = m.trace(tmp_path, m.node("Mul", x, factor))
-    assert [o.label for o in trace.operators] == ["GlobalAveragePool", "sigmoid", "broadcast", "mul"]
-    assert trace.operators[2].elements == 120
+    pool, sigmoid, product = trace.operators
+    assert sizes(pool) == (1, 4, 30, 1)  # a product with a vector of 1/30
+    assert (sigmoid.elements, product.elements) == (4, 120)
+    assert product.operands == (("x",), sigmoid.outputs)
 
 
 @pytest.mark.parametrize(
