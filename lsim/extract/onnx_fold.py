@@ -13,7 +13,7 @@ from lsim.errors import TraceError
 from lsim.extract import onnx_control as control
 from lsim.extract import onnx_sequences as sequences
 from lsim.extract.onnx_contrib import SHAPES
-from lsim.extract.onnx_graph import FLOATS, FOLDED, LAYOUTS, PARTS, TRANSPARENT, Graph, Node
+from lsim.extract.onnx_graph import FLOATS, FOLDED, LAYOUTS, PARTS, TRANSPARENT, Graph, Node, well_formed
 
 SMALL = 64  # elements of the largest constant that shapes follow from
 DOMAINS = {"": "", "ai.onnx": "", "com.microsoft": "com.microsoft."}
@@ -88,10 +88,17 @@ def _check_inputs(graph: Graph, proto: Any, node: Node) -> None:
     for name in filter(None, proto.input):
         if name in graph.sequences and node.op not in sequences.OPS:
             raise TraceError(f"reads {name!r}, a sequence of values: take one of them", place=node.place())
-        if name not in graph.shapes and name not in graph.sequences:
-            maker = next((one for one in graph.nodes if name in one.outputs), node)
-            problem = f"the shape of {name!r} does not follow from its inputs: write it into the model (graph.value_info)"
-            raise TraceError(problem, place=maker.place())
+        if name in graph.shapes or name in graph.sequences:
+            continue
+        maker = next((one for one in graph.nodes if name in one.outputs), None)
+        if maker is None:
+            problem = f"reads {name!r}, which no node before it makes: nodes stand in the order in which they run"
+            raise TraceError(problem, place=node.place())
+        problem = f"the shape of {name!r} does not follow from its inputs: write it into the model (graph.value_info)"
+        raise TraceError(problem, place=maker.place())
+    for name in node.outputs:
+        if name in graph.shapes or name in graph.sequences:
+            raise TraceError(f"makes {name!r}, which is there already", place=node.place())
 
 
 def _is_known(graph: Graph, node: Node) -> bool:
@@ -162,7 +169,8 @@ def _infer(graph: Graph, node: Node, proto: Any, imports: Sequence[Any]) -> None
 
     rule = SHAPES.get(node.op)
     if rule is not None:
-        made = rule(graph, node)
+        with well_formed(node):
+            made = rule(graph, node)
         graph.shapes.update(made)
         graph.types.update(dict.fromkeys(made, TensorProto.FLOAT))
         return

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
+
+from lsim.errors import TraceError
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -40,6 +43,18 @@ class Node:
     def input(self, at: int) -> str:
         """An input, '' if it is not given."""
         return self.inputs[at] if at < len(self.inputs) else ""
+
+
+@contextmanager
+def well_formed(node: Node) -> Iterator[None]:
+    """Says of a node that it lacks an input or an attribute, where nobody has checked it before."""
+    try:
+        yield
+    except (AssertionError, IndexError, KeyError, ValueError, ZeroDivisionError) as error:
+        said = f"{type(error).__name__}: {error}"
+        raise TraceError(
+            f"is not of the form that its operator has: {said}", place=node.place()
+        ) from error
 
 
 @define

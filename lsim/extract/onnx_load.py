@@ -28,8 +28,15 @@ def load(path: Path, shapes: Mapping[str, Shape]) -> Graph:
     for at, proto in enumerate(model.graph.node):
         walk(graph, proto, at, same, imports)
         _declare(graph, declared, proto.output)
+    for output in model.graph.output:
+        if output.name not in graph.shapes and output.name not in graph.sequences and not _is_made(graph, output.name):
+            raise TraceError("no node makes it", place=f"output {output.name}")
     graph.outputs = [same.get(output.name, output.name) for output in model.graph.output]
     return graph
+
+
+def _is_made(graph: Graph, name: str) -> bool:
+    return any(name in node.outputs for node in graph.nodes)
 
 
 def _declare(graph: Graph, declared: Mapping[str, Any], outputs: Sequence[str]) -> None:
@@ -55,6 +62,8 @@ def _read(path: Path) -> Any:
         raise TraceError(f"is no ONNX model, or is cut off: {error}") from None
     if not model.graph.node:
         raise TraceError("is no ONNX model, or an empty one: it has no nodes")
+    if not model.graph.output:
+        raise TraceError("has no outputs, so nothing need be computed")
     if model.functions:
         from onnx.inliner import inline_local_functions
 
@@ -82,6 +91,8 @@ def _fix_inputs(model: Any, graph: Graph, shapes: Mapping[str, Shape]) -> None:
             raise TraceError(f"the model has no input {name!r}", place="--shape", known=inputs, given=name)
     bound = _bound(inputs, shapes)
     for name, value in inputs.items():
+        if not value.type.HasField("tensor_type"):
+            raise TraceError("is no tensor: sequences and maps cannot be given", place=f"input {name}")
         declared = value.type.tensor_type
         graph.inputs[name] = graph.shapes[name] = _fixed(name, declared, shapes.get(name), bound)
         graph.types[name] = declared.elem_type

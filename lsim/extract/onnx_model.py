@@ -10,7 +10,7 @@ from lsim.errors import TraceError
 from lsim.extract.assemble import assemble
 from lsim.extract.onnx_control import OPS as CONTROL
 from lsim.extract.onnx_finish import finish
-from lsim.extract.onnx_graph import Graph, Node, Shape
+from lsim.extract.onnx_graph import Graph, Node, Shape, well_formed
 from lsim.extract.onnx_load import load
 from lsim.extract.onnx_lower import Lowering
 from lsim.extract.onnx_patterns import recognise
@@ -55,7 +55,8 @@ def _lower(low: Lowering, node: Node, allow_unknown: bool) -> bool:
         raise TraceError(problem, place=node.place())
     _check_shapes(low, node)
     try:
-        (rule or Lowering.opaque)(low, node)
+        with well_formed(node):
+            (rule or Lowering.opaque)(low, node)
     except TraceError as error:
         raise error.at(place=node.place()) from None
     return rule is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from math import prod
 
+from lsim.errors import TraceError
 from lsim.extract.onnx_graph import Node, Shape
 from lsim.extract.onnx_lower import Lowering, Operand
 from lsim.trace.ir import Kind, Role
@@ -91,6 +92,9 @@ def conv(low: Lowering, node: Node) -> None:
     filters, depth = low.shape(weight)[0], prod(low.shape(weight)[1:])
     groups = node.attributes.get("group", 1)
     columns = low.size(out) // filters
+    if low.shape(x)[1] != groups * low.shape(weight)[1]:
+        problem = f"the image has {low.shape(x)[1]} channels, the filters have {groups} x {low.shape(weight)[1]}"
+        raise TraceError(problem, place=node.place())
     image = low.full(x)
     if low.size(x) != groups * depth * columns:
         name, channels = f"{node.name}.im2col", low.shape(x)[1]
