@@ -77,7 +77,7 @@ def _absorbed(s: State, data: Data, more: Data) -> Data | None:
     op = data.op
     if op is None or not data.is_plain or not more.is_plain or not op.is_fresh:
         return None
-    if more.is_weight and _takes_bias(op, more):
+    if more.is_weight and (_takes_bias(op, more) or _takes_whole(op, more)):
         s.graph.amend(op, s.operand(more))
         return data
     return data if _takes_tables(s, op, more) else None
@@ -90,6 +90,13 @@ def _takes_bias(op: Op, more: Data) -> bool:
             len(op.operands) == 2 and not op.product and heads == 1 and more.elements == rows != op.elements
         )
     return op.kind is Kind.NORM and len(op.operands) == 2 and more.elements == columns
+
+
+def _takes_whole(op: Op, more: Data) -> bool:
+    """Whether a look-up takes all rows of one more table, in order: positions of a sequence as long as there are any."""
+    columns = op.sizes[3]
+    rows, rest = divmod(more.elements, columns)
+    return _is_lookup(op) and rows > 1 and not rest and op.elements % more.elements == 0
 
 
 def _takes_tables(s: State, op: Op, more: Data) -> bool:

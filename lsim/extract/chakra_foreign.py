@@ -19,7 +19,7 @@ from lsim.errors import TraceError
 from lsim.extract.assemble import Recorder, assemble
 from lsim.extract.chakra_refs import Ref, refs_of
 from lsim.extract.chakra_schema import COMP_NODE, METADATA_NODE, node_type
-from lsim.trace.ir import Kind, Role, Trace
+from lsim.trace.ir import UNKNOWN, Kind, Role, Trace
 
 VIEWS = frozenset(
     [
@@ -119,7 +119,11 @@ class _Reader:
             raise TraceError(problem, place=f"node {node.id} ({node.name})")
         self.unknown.update([node.name] if rule is None else [])
         self.done.add(node.id)
-        made = (rule or _Reader.opaque)(self, node.name, inputs, outputs)
+        made = (
+            rule(self, node.name, inputs, outputs)
+            if rule
+            else self.opaque(node.name, inputs, outputs, UNKNOWN)
+        )
         for ref in outputs if made else ():
             self.values[ref.tensor] = made
             if rule is not _Reader.view:
@@ -163,9 +167,11 @@ class _Reader:
             return ()
         return held
 
-    def opaque(self, name: str, inputs: list[list[Ref]], outputs: list[Ref]) -> tuple[str, ...]:
+    def opaque(
+        self, name: str, inputs: list[list[Ref]], outputs: list[Ref], before: str = ""
+    ) -> tuple[str, ...]:
         held = tuple(n for refs in inputs for n in self.operand(refs))
-        return (self.out.opaque(name, held, f"{name}.out", outputs[0].shape, name),)
+        return (self.out.opaque(name, held, f"{name}.out", outputs[0].shape, f"{before}{name}"),)
 
     def linear(self, name: str, inputs: list[list[Ref]], outputs: list[Ref]) -> tuple[str, ...]:
         x, weight, *bias = (refs for refs in inputs if refs)

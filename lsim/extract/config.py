@@ -85,7 +85,9 @@ class Config:
     def labels(self) -> int:
         """Classes that a classifier tells apart."""
         names = self.fields.get("id2label")
-        return len(names) if isinstance(names, Mapping) and names else self.size("num_labels", 2)
+        if names is not None and not isinstance(names, Mapping):
+            self.refuse("id2label", f"must be an object of class numbers and names, not {_shown(names)}")
+        return len(names) if names else self.size("num_labels", 2)
 
     def divide(self, key: str, by: str) -> int:
         """The size of one field over that of another, which must divide it."""

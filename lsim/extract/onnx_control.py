@@ -24,7 +24,11 @@ def branch(graph: Graph, node: Node) -> Any | None:
 
 def captured(proto: Any) -> list[str]:
     """What the bodies of a node read that they do not define, in order."""
-    bodies = [body for attribute in proto.attribute for body in ([attribute.g] if attribute.HasField("g") else attribute.graphs)]
+    bodies = [
+        body
+        for attribute in proto.attribute
+        for body in ([attribute.g] if attribute.HasField("g") else attribute.graphs)
+    ]
     return list(dict.fromkeys(name for body in bodies for name in _free(body)))
 
 

@@ -43,10 +43,14 @@ def _terms(low: Lowering, node: Node) -> tuple[list[str], str]:
     left, _, right = equation.partition("->")
     terms = left.split(",")
     free = [letter for letter in ascii_letters if letter not in equation]
-    ranks = [len(low.shape(name)) - len(term.replace("...", "")) for name, term in zip(node.inputs, terms, strict=True)]
+    ranks = [
+        len(low.shape(name)) - len(term.replace("...", ""))
+        for name, term in zip(node.inputs, terms, strict=True)
+    ]
     most = max([rank for rank, term in zip(ranks, terms, strict=True) if "..." in term], default=0)
     spelled = [
-        term.replace("...", "".join(free[most - rank : most])) for term, rank in zip(terms, ranks, strict=True)
+        term.replace("...", "".join(free[most - rank : most]))
+        for term, rank in zip(terms, ranks, strict=True)
     ]
     if "->" not in equation:
         letters = left.replace("...", "")

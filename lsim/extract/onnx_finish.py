@@ -58,7 +58,9 @@ def _mark_cache(low: Lowering, attentions: list[tuple[Operator, Operator, Operat
             _mark(low, [tensor for tensor in held if tensor in low.out.at])
     for qk, _, sv in attentions:
         if all(query in low.out.at for query in qk.operands[0]):
-            _mark(low, [t for t in (*qk.operands[1], *sv.operands[1]) if low.out.tensors[t].role is Role.INPUT])
+            _mark(
+                low, [t for t in (*qk.operands[1], *sv.operands[1]) if low.out.tensors[t].role is Role.INPUT]
+            )
 
 
 def _mark(low: Lowering, tensors: list[str]) -> None:

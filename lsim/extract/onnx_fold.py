@@ -92,7 +92,9 @@ def _check_inputs(graph: Graph, proto: Any, node: Node) -> None:
             continue
         maker = next((one for one in graph.nodes if name in one.outputs), None)
         if maker is None:
-            problem = f"reads {name!r}, which no node before it makes: nodes stand in the order in which they run"
+            problem = (
+                f"reads {name!r}, which no node before it makes: nodes stand in the order in which they run"
+            )
             raise TraceError(problem, place=node.place())
         problem = f"the shape of {name!r} does not follow from its inputs: write it into the model (graph.value_info)"
         raise TraceError(problem, place=maker.place())
@@ -150,7 +152,9 @@ def _cast(graph: Graph, node: Node) -> bool:
     value = graph.value(node.inputs[0])
     if value is None or graph.may_be_learned(node.inputs[0]):
         return False
-    _add_constant(graph, node.outputs[0], value.astype(helper.tensor_dtype_to_np_dtype(graph.types[node.inputs[1]])))
+    _add_constant(
+        graph, node.outputs[0], value.astype(helper.tensor_dtype_to_np_dtype(graph.types[node.inputs[1]]))
+    )
     return True
 
 
@@ -174,7 +178,9 @@ def _infer(graph: Graph, node: Node, proto: Any, imports: Sequence[Any]) -> None
         graph.shapes.update(made)
         graph.types.update(dict.fromkeys(made, TensorProto.FLOAT))
         return
-    if node.op in control.OPS or not defs.has(proto.op_type, "" if proto.domain == "ai.onnx" else proto.domain):
+    if node.op in control.OPS or not defs.has(
+        proto.op_type, "" if proto.domain == "ai.onnx" else proto.domain
+    ):
         return
     for name, tensor in _inferred(graph, node, proto, imports).items():
         if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim):

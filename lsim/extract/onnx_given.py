@@ -22,7 +22,11 @@ def prepared(graph: Graph) -> dict[str, str]:
     for node in graph.nodes:
         inputs = [name for name in node.inputs if name and not graph.is_stored(name)]
         if inputs and given.keys() >= set(inputs) and _is_arithmetic(graph, node):
-            way = (node.op, str(sorted(node.attributes.items())), *(_said(graph, given, one) for one in node.inputs))
+            way = (
+                node.op,
+                str(sorted(node.attributes.items())),
+                *(_said(graph, given, one) for one in node.inputs),
+            )
             for at, name in enumerate(node.outputs):
                 if name:
                     given[name] = first.setdefault((at, way), name)
@@ -43,5 +47,7 @@ def _is_arithmetic(graph: Graph, node: Node) -> bool:
     if node.op in PARTS:
         return not graph.is_stored(node.inputs[0])
     if node.op in ("MatMul", "Einsum"):
-        return all(graph.shapes.get(name, ())[-1:] == (1,) for name in node.inputs[:1]) and node.op == "MatMul"
+        return (
+            all(graph.shapes.get(name, ())[-1:] == (1,) for name in node.inputs[:1]) and node.op == "MatMul"
+        )
     return node.op in _ARITHMETIC | LAYOUTS

@@ -52,9 +52,7 @@ def well_formed(node: Node) -> Iterator[None]:
         yield
     except (AssertionError, IndexError, KeyError, ValueError, ZeroDivisionError) as error:
         said = f"{type(error).__name__}: {error}"
-        raise TraceError(
-            f"is not of the form that its operator has: {said}", place=node.place()
-        ) from error
+        raise TraceError(f"is not of the form that its operator has: {said}", place=node.place()) from error
 
 
 @define
@@ -88,7 +86,12 @@ class Graph:
 
         try:
             self.constants[name] = numpy_helper.to_array(weight, str(self.folder))
-        except (OSError, ValueError, RuntimeError, ValidationError):  # the file beside the model is not there, or is cut off
+        except (
+            OSError,
+            ValueError,
+            RuntimeError,
+            ValidationError,
+        ):  # the file beside the model is not there, or is cut off
             return None
         return self.constants[name]
 

@@ -29,7 +29,11 @@ def load(path: Path, shapes: Mapping[str, Shape]) -> Graph:
         walk(graph, proto, at, same, imports)
         _declare(graph, declared, proto.output)
     for output in model.graph.output:
-        if output.name not in graph.shapes and output.name not in graph.sequences and not _is_made(graph, output.name):
+        if (
+            output.name not in graph.shapes
+            and output.name not in graph.sequences
+            and not _is_made(graph, output.name)
+        ):
             raise TraceError("no node makes it", place=f"output {output.name}")
     graph.outputs = [same.get(output.name, output.name) for output in model.graph.output]
     return graph

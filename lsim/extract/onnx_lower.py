@@ -33,7 +33,9 @@ class Lowering:
     held: dict[str, Operand] = field(factory=dict)
     readers: dict[str, list[Node]] = field(init=False)
     makers: dict[str, Node] = field(init=False)
-    given: dict[str, str] = field(init=False)  # what is prepared outside the machine → the same, prepared before
+    given: dict[str, str] = field(
+        init=False
+    )  # what is prepared outside the machine → the same, prepared before
     linear: dict[str, int] = field(
         factory=dict
     )  # what a linear layer without bias wrote → its place among the operators
@@ -73,7 +75,9 @@ class Lowering:
     def each(self, name: str) -> Operand:
         """The same; a repeated parameter is named as often as it is there."""
         held = self.operand(name)
-        return held * (self.size(name) // self.out.elements(held)) if self.is_weight(name) else self.full(name)
+        return (
+            held * (self.size(name) // self.out.elements(held)) if self.is_weight(name) else self.full(name)
+        )
 
     def is_weight(self, name: str) -> bool:
         return self.out.is_weight(self.operand(name))
@@ -126,7 +130,9 @@ class Lowering:
             return operator.label != POOL and not self.out.is_weight(operator.operands[0])
         below = self.made(operator.operands[0]) if operator.kind is Kind.RESIDUAL else None
         sizes = (operator.heads, operator.rows, operator.columns)
-        return below is not None and (below.heads, below.rows, below.columns) == sizes and self.is_scores(below)
+        return (
+            below is not None and (below.heads, below.rows, below.columns) == sizes and self.is_scores(below)
+        )
 
     def combine(
         self, name: str, kind: Kind, operands: Sequence[Operand], out: str, shape: Shape, label: str

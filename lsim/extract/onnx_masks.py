@@ -13,6 +13,7 @@ from lsim.extract.onnx_look import Look
 if TYPE_CHECKING:
     from numpy import ndarray
 
+
 @frozen
 class Seen:
     """What a mask lets a query see: all keys, those up to its own, or the last so many of these."""

@@ -45,4 +45,6 @@ def _sum(low: Lowering, node: Node, count: int) -> None:
     if not low.divide(source, parts):
         for part in parts:
             low.part(Node(part, "Slice", (source,), (part,), {}), part, source)
-    low.put(out, low.combine(node.name, Kind.RESIDUAL, [low.operand(part) for part in parts], out, shape, "sum"))
+    low.put(
+        out, low.combine(node.name, Kind.RESIDUAL, [low.operand(part) for part in parts], out, shape, "sum")
+    )

@@ -15,7 +15,7 @@ from lsim.extract.onnx_load import load
 from lsim.extract.onnx_lower import Lowering
 from lsim.extract.onnx_patterns import recognise
 from lsim.extract.onnx_rules import RULES
-from lsim.trace.ir import Kind, Operator, Trace
+from lsim.trace.ir import UNKNOWN, Kind, Operator, Trace
 
 _CONVENTIONS = (
     "Changes of layout and of width are free; a product with a constant number is part of its neighbours. Widths are a policy of the run.",
@@ -56,7 +56,7 @@ def _lower(low: Lowering, node: Node, allow_unknown: bool) -> bool:
     _check_shapes(low, node)
     try:
         with well_formed(node):
-            (rule or Lowering.opaque)(low, node)
+            rule(low, node) if rule else low.opaque(node, f"{UNKNOWN}{node.op}")
     except TraceError as error:
         raise error.at(place=node.place()) from None
     return rule is not None
@@ -85,7 +85,7 @@ def _notes(operators: list[Operator], masked: list[str], unknown: list[Node]) ->
     unfolded = sum(operator.label == "im2col" for operator in operators)
     if unfolded:
         yield f"Convolutions are GEMMs by im2col: {unfolded} unfolded images are written and read."
-    known = {label: count for label, count in opaque.items() if label not in {node.op for node in unknown}}
+    known = {label: count for label, count in opaque.items() if not label.startswith(UNKNOWN)}
     if known:
         counts = ", ".join(f"{count} {label}" for label, count in sorted(known.items()))
         yield f"Opaque data movement, its arithmetic not counted: {counts}."

@@ -74,7 +74,9 @@ def _add(low: Lowering, node: Node, bias: str) -> None:
         low.bias_of(made[0], low.operand(bias))
         return
     operands = [made, low.operand(bias)]
-    low.put(out, low.combine(f"{node.name}.add", Kind.RESIDUAL, operands, f"{out}.sum", low.shape(out), "add"))
+    low.put(
+        out, low.combine(f"{node.name}.add", Kind.RESIDUAL, operands, f"{out}.sum", low.shape(out), "add")
+    )
 
 
 def matmul_bits(low: Lowering, node: Node) -> None:
@@ -93,7 +95,9 @@ def conv(low: Lowering, node: Node) -> None:
     groups = node.attributes.get("group", 1)
     columns = low.size(out) // filters
     if low.shape(x)[1] != groups * low.shape(weight)[1]:
-        problem = f"the image has {low.shape(x)[1]} channels, the filters have {groups} x {low.shape(weight)[1]}"
+        problem = (
+            f"the image has {low.shape(x)[1]} channels, the filters have {groups} x {low.shape(weight)[1]}"
+        )
         raise TraceError(problem, place=node.place())
     image = low.full(x)
     if low.size(x) != groups * depth * columns:

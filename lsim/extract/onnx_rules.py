@@ -82,7 +82,9 @@ def alias(low: Lowering, node: Node) -> None:
 
 
 def concat(low: Lowering, node: Node) -> None:
-    low.put(node.outputs[0], tuple(tensor for name in node.inputs if low.size(name) for tensor in low.each(name)))
+    low.put(
+        node.outputs[0], tuple(tensor for name in node.inputs if low.size(name) for tensor in low.each(name))
+    )
 
 
 def function(low: Lowering, node: Node) -> None:
@@ -142,9 +144,7 @@ def softmax(low: Lowering, node: Node) -> None:
         heads, rows = scores.heads, scores.rows  # queries of a group are stacked along the rows
     causal, window = bool(node.attributes.get("causal")), node.attributes.get("window", 0)
     sizes = (heads, rows, 0, columns)
-    made = low.out.add(
-        node.name, Kind.SOFTMAX, [source], sizes, {out: shape}, causal=causal, window=window
-    )
+    made = low.out.add(node.name, Kind.SOFTMAX, [source], sizes, {out: shape}, causal=causal, window=window)
     low.put(out, made)
 
 
@@ -195,9 +195,7 @@ def skip_norm(low: Lowering, node: Node) -> None:
     simple = "Simplified" in node.op
     parameters, bias = node.inputs[2 : 3 if simple else 4], node.input(3 if simple else 4)
     added = [low.full(node.inputs[0]), low.operand(node.inputs[1]), *([low.operand(bias)] if bias else [])]
-    total = low.combine(
-        f"{node.name}.residual", Kind.RESIDUAL, added, f"{node.name}.sum", shape, "residual"
-    )
+    total = low.combine(f"{node.name}.residual", Kind.RESIDUAL, added, f"{node.name}.sum", shape, "residual")
     operands = [total, *(low.operand(name) for name in parameters if name)]
     low.vector(node, Kind.NORM, operands, (1, prod(shape[:-1]), 0, shape[-1]), _norm_label(node))
     if len(node.outputs) > 3 and node.outputs[3]:

@@ -9,17 +9,29 @@ from lsim.trace.ir import Kind, Operator
 
 def add_table(low: Lowering, node: Node, one: str, other: str) -> bool:
     """Makes the sum of two look-ups one look-up, if both are of parameters and nobody else reads them."""
-    looked_up = [_lookup(low, node, name) for name in (one, other)]
-    first, second = looked_up
+    first, second = (_lookup(low, node, name) for name in (one, other))
+    out = node.outputs[0]
+    if first is not None and low.is_weight(other) and _is_whole(first, low.size(other)):
+        operands = [*first.operands, low.operand(other)]
+        low.put(out, _lookup_of(low, node, first, operands))
+        return True
     if first is None or second is None or first.columns != second.columns or first.elements % second.elements:
         return False
     indices = tuple(tensor for o in (first, second) for operand in _split(low, o)[0] for tensor in operand)
     tables = [table for o in (first, second) for table in _split(low, o)[1]]
-    sizes = (1, first.rows, 0, first.columns)
-    out = node.outputs[0]
-    operands = [*([indices] if indices else []), *tables]
-    low.put(out, low.out.add(node.name, Kind.EMBEDDING, operands, sizes, {out: low.shape(out)}, label="gather"))
+    low.put(out, _lookup_of(low, node, first, [*([indices] if indices else []), *tables]))
     return True
+
+
+def _lookup_of(low: Lowering, node: Node, like: Operator, operands: list[Operand]) -> Operand:
+    out, sizes = node.outputs[0], (1, like.rows, 0, like.columns)
+    return low.out.add(node.name, Kind.EMBEDDING, operands, sizes, {out: low.shape(out)}, label="gather")
+
+
+def _is_whole(lookup: Operator, elements: int) -> bool:
+    """Whether an array is rows for all that is looked up, in order: positions that are stored as they are needed."""
+    rows, rest = divmod(elements, lookup.columns)
+    return rows > 1 and not rest and lookup.elements % elements == 0
 
 
 def _lookup(low: Lowering, node: Node, name: str) -> Operator | None:

@@ -6,7 +6,7 @@ from lsim.errors import TraceError
 from lsim.extract.graph import Data
 from lsim.extract.recording import Call
 from lsim.extract.state import State
-from lsim.trace.ir import Kind
+from lsim.trace.ir import UNKNOWN, Kind
 
 
 def unknown(s: State, call: Call) -> None:
@@ -21,6 +21,6 @@ def unknown(s: State, call: Call) -> None:
     for out in call.outputs:
         columns = gcd(out.elements, *(part.elements for part in together))
         sizes = (1, out.elements // columns, columns)
-        op = s.emit(Kind.OPAQUE, [tuple(together)], sizes, f"unknown {call.name}")
+        op = s.emit(Kind.OPAQUE, [tuple(together)], sizes, f"{UNKNOWN}{call.name}")
         s.set(out, Data(tuple(op.outputs)))
     s.opaque.append(call.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lsim.arch import Arch
 from lsim.report.blocks import Card, Cards, Number, Prose, Run, Section, count, share
 from lsim.report.definitions import meaning
+from lsim.results.tables import not_known
 from lsim.units import ticks_as_time
 
 
@@ -24,7 +25,10 @@ def headline(run: Run) -> Section:
         Card(name, share(value, f"utilization.{name}"), "utilization", meaning(name))
         for name, value in result.utilization().items()
     ]
-    return Section("headline", "In short", [Prose(_about(run)), Cards(cards)])
+    said = [Prose(_about(run))]
+    if result.trace.unknown:
+        said.append(Prose(f"Operators of this trace that were not known: {not_known(result.trace)}."))
+    return Section("headline", "In short", [*said, Cards(cards)])
 
 
 def _about(run: Run) -> str:

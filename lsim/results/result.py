@@ -162,6 +162,7 @@ class Result:
                 "operators": len(self.trace.operators),
                 "macs": self.macs,
                 **self.masked.to_dict(),
+                "unknown": [operator.name for operator in self.trace.unknown],
             },
             "arch": arch_told(self.arch),
             "options": self.options,

@@ -13,12 +13,14 @@ from rich.text import Text
 
 from lsim.results.grouping import grouped
 from lsim.results.meanings import CAUSES, UTILIZATION
+from lsim.trace.ir import UNKNOWN
 from lsim.units import ticks_as_time
 
 if TYPE_CHECKING:
     from lsim.arch import Arch, Assumption
     from lsim.results.result import Result
     from lsim.trace.masks import Masked
+    from lsim.trace.ir import Trace
 
 LEAST_BUSY = 0.005  # parts that are busy for less than this share are left out
 OPERATORS = 12
@@ -105,6 +107,7 @@ def _headline(result: Result) -> Iterator[object]:
             ("time", f"{1e3 * result.seconds:.6g} ms = {number(result.ticks)} ticks"),
             ("", tick_of(arch)),
             ("work", f"{number(result.macs)} MACs in {len(trace.operators):,} operators"),
+            *([("not known", not_known(trace))] if trace.unknown else []),
             *([("settings", f"{changed}, in place of the architecture's")] if changed else []),
             *masks(result.masked),
             *widths_of(arch),
@@ -127,6 +130,13 @@ def masks(masked: Masked) -> Iterator[tuple[str, str]]:
 def widths_of(arch: Arch) -> list[tuple[str, str]]:
     """How wide what is stored is: nothing to say where all is as wide as what converters resolve."""
     return [("widths", arch.operands.told)] if arch.operands.mixed else []
+
+
+def not_known(trace: Trace) -> str:
+    """What of a run's work is not counted, because nobody knew what it was."""
+    names = [f"{o.name} ({o.label.removeprefix(UNKNOWN)})" for o in trace.unknown]
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return f"{shown}: only bytes moved, no arithmetic"
 
 
 def tick_of(arch: Arch) -> str:

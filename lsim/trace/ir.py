@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     import networkx
 
 
+UNKNOWN = "unknown "  # before the label of an opaque operator that whoever made the trace did not know
+
+
 class Role(StrEnum):
     """What a tensor is to the memory system."""
 
@@ -148,6 +151,11 @@ class Trace:
         """What the model leaves behind, the KV cache aside: tensors written and never read."""
         written = (self.tensors[name] for operator in self.operators for name in operator.outputs)
         return tuple(t for t in written if t.role is not Role.KV and not self.consumers(t.name))
+
+    @property
+    def unknown(self) -> tuple[Operator, ...]:
+        """Operators that stand for some that were not known, and were kept as data movement."""
+        return tuple(o for o in self.operators if o.kind is Kind.OPAQUE and o.label.startswith(UNKNOWN))
 
     def producer(self, tensor: str) -> Operator | None:
         """The operator that writes a tensor; None for what is there from the start."""

@@ -41,7 +41,15 @@ def printed():
 
 def test_has_the_json_these_keys_and_no_others(printed):
     assert list(printed) == TOP
-    assert list(printed["trace"]) == ["name", "sha256", "operators", "macs", "masked_macs", "skipped_macs"]
+    assert list(printed["trace"]) == [
+        "name",
+        "sha256",
+        "operators",
+        "macs",
+        "masked_macs",
+        "skipped_macs",
+        "unknown",
+    ]
     assert list(printed["arch"]) == ["name", "sha256", "assumptions"]
     assert all(list(a) == ["key", "value", "source"] for a in printed["arch"]["assumptions"])
     assert list(printed["options"]) == ["mapping", "deps", "ideal", "fold", "step"]

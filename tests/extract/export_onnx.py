@@ -66,7 +66,11 @@ class Flat(torch.nn.Module):
     @property
     def inputs(self) -> dict[str, torch.Tensor]:
         encoded = {"encoder_hidden_states": tensor for tensor in self.encoded}
-        return {**self.given, **encoded, **{f"past_key_values.{name}": one for name, one in self.past.items()}}
+        return {
+            **self.given,
+            **encoded,
+            **{f"past_key_values.{name}": one for name, one in self.past.items()},
+        }
 
     def forward(self, *tensors: torch.Tensor) -> list[torch.Tensor]:
         left = iter(tensors)
@@ -162,7 +166,12 @@ def exported(name: str, style: Style) -> onnx.ModelProto:
         warnings.simplefilter("ignore")
         path = Path(folder) / "model.onnx"
         torch.onnx.export(
-            model, tuple(inputs.values()), path, input_names=list(inputs), opset_version=style.opset, **options
+            model,
+            tuple(inputs.values()),
+            path,
+            input_names=list(inputs),
+            opset_version=style.opset,
+            **options,
         )
         return stripped(onnx.load(path))
 
@@ -184,7 +193,13 @@ def stripped(model: onnx.ModelProto) -> onnx.ModelProto:
                 weight.ClearField(kept)
             weight.data_location = onnx.TensorProto.EXTERNAL
             weight.external_data.add(key="location", value="weights.bin")
-    for described in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
+    for described in (
+        model,
+        model.graph,
+        *model.graph.node,
+        *model.graph.value_info,
+        *model.graph.initializer,
+    ):
         described.ClearField("metadata_props")
         described.ClearField("doc_string")
     for described in (*model.graph.input, *model.graph.output):

@@ -106,8 +106,12 @@ CASES = {
         "mixtral", "MixtralForCausalLM", _DECODER, prompt(15, routing="concentrated"), num_local_experts=8
     ),
     "gpt2": _case("gpt2", "GPT2LMHeadModel", _GPT2, prompt(16)),
+    "gpt2-full": _case("gpt2", "GPT2LMHeadModel", _GPT2, prompt(16, batch=2), n_positions=16),
     "gpt2-decode": _case("gpt2", "GPT2LMHeadModel", _GPT2, token(16, batch=2)),
     "bert": _case("bert", "BertModel", {**_LAYERS, "vocab_size": 96}, prompt(16)),
+    "bert-full": _case(
+        "bert", "BertModel", {**_LAYERS, "vocab_size": 96}, prompt(16), max_position_embeddings=16
+    ),
     "bert-batch": _case("bert", "BertForMaskedLM", {**_LAYERS, "vocab_size": 96}, prompt(16, batch=2)),
     "bert-classes": _case("bert", "BertForSequenceClassification", {**_LAYERS, "vocab_size": 96}, prompt(16)),
     "vit": _case("vit", "ViTForImageClassification", _IMAGE, IMAGE),
@@ -122,6 +126,9 @@ CASES = {
     ),
     "t5-decode": _case("t5", "T5ForConditionalGeneration", _T5, token(6, source=7, batch=2)),
     "whisper": _case("whisper", "WhisperForConditionalGeneration", _WHISPER, prompt(5)),
+    "whisper-full": _case(
+        "whisper", "WhisperForConditionalGeneration", _WHISPER, prompt(5), max_target_positions=5
+    ),
     "whisper-decode": _case("whisper", "WhisperForConditionalGeneration", _WHISPER, token(6, batch=2)),
     "dit": Case("DiTTransformer2DModel", {"_class_name": "DiTTransformer2DModel", **_DIT}, IMAGE),
     "dit-batch": Case("DiTTransformer2DModel", {"_class_name": "DiTTransformer2DModel", **_DIT}, IMAGES),

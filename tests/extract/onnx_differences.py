@@ -66,7 +66,9 @@ def without_tables(trace: Trace) -> Trace:
         if operator.kind is Kind.EMBEDDING:
             tables = [operand for operand in operands if stored.issuperset(operand)]
             size = {operand: sum(trace.tensors[name].elements for name in operand) for operand in tables}
-            operands = tuple(o for o in operands if o not in tables or o == max(tables, key=lambda one: size[one]))
+            operands = tuple(
+                o for o in operands if o not in tables or o == max(tables, key=lambda one: size[one])
+            )
         operators.append(evolve(operator, operands=operands))
     return _trace(trace.tensors, operators)
 
@@ -96,7 +98,10 @@ def without_experts(trace: Trace) -> Trace:
     region = experts(trace)
     left = {name for operator in region for name in operator.outputs}
     operators = [
-        evolve(o, operands=tuple(("experts",) if left.intersection(operand) else operand for operand in o.operands))
+        evolve(
+            o,
+            operands=tuple(("experts",) if left.intersection(operand) else operand for operand in o.operands),
+        )
         for o in trace.operators
         if o not in region
     ]
@@ -109,7 +114,11 @@ def experts(trace: Trace) -> list[Operator]:
     found: list[Operator] = []
     for choice in (o for o in trace.operators if o.label == "top-k"):
         after = networkx.descendants(graph, choice.name)
-        end = next(o for o in trace.operators if o.name in after and o.kind is Kind.RESIDUAL and _is_end(trace, o, after))
+        end = next(
+            o
+            for o in trace.operators
+            if o.name in after and o.kind is Kind.RESIDUAL and _is_end(trace, o, after)
+        )
         between = after - networkx.descendants(graph, end.name) - {end.name}
         found += [o for o in trace.operators if o.name in between]
     return found
@@ -127,7 +136,11 @@ def _trace(tensors: Mapping[str, Tensor], operators: Iterable[Operator]) -> Trac
 def differences(name: str, style: str) -> tuple[Change, ...]:
     """What an export of a case of models.py in a style of export_onnx.py does not say as the model does."""
     case, _, variant = name.partition("-")
-    computes = style in ("fixed", "sdpa", "fused")  # the exporter computes what is constant, in fixed shapes all positions
+    computes = style in (
+        "fixed",
+        "sdpa",
+        "fused",
+    )  # the exporter computes what is constant, in fixed shapes all positions
     found: dict[Change, bool] = {
         untied: style != "plain" and (name in TIED or case in ("gpt2", "t5", "whisper")),
         joined: computes and name in ("deit-one-head", "vit-pooled"),

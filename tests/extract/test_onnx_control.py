@@ -72,7 +72,10 @@ def test_is_a_loop_refused(tmp_path):
             helper.make_tensor_value_info("on", TensorProto.BOOL, []),
             helper.make_tensor_value_info("state", FLOAT, SHAPE),
         ],
-        [helper.make_tensor_value_info("still", TensorProto.BOOL, []), helper.make_tensor_value_info("next", FLOAT, SHAPE)],
+        [
+            helper.make_tensor_value_info("still", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("next", FLOAT, SHAPE),
+        ],
     )
     out = m.node("Loop", m.constant("turns", 3), m.constant("on0", True, np.bool_), x, body=inside)
     assert "(Loop): this operator is not known (how often it runs may depend" in refused(m, tmp_path, out)

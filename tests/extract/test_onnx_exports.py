@@ -92,7 +92,9 @@ def test_is_a_size_that_was_said_once_known_wherever_it_is_named(file):
 
 def test_is_a_size_refused_that_is_two_sizes():
     path = FOLDER / "llama-decode.dynamic.onnx"
-    with pytest.raises(TraceError, match=r"^input past_key_values\.0\.key: s\d+ is 3 in another input, and 2 here"):
+    with pytest.raises(
+        TraceError, match=r"^input past_key_values\.0\.key: s\d+ is 3 in another input, and 2 here"
+    ):
         from_onnx(path, {"input_ids": (3, 1), "past_key_values.0.key": (2, 2, 15, 16)})
 
 

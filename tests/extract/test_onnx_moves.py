@@ -109,7 +109,9 @@ def test_is_a_sum_of_two_rows_a_residual(tmp_path):
 )
 def test_is_an_einsum_of_two_a_product(tmp_path, equation, one, other, wanted):
     m = Model()
-    operator = only(m.trace(tmp_path, m.node("Einsum", m.input("x", *one), m.input("y", *other), equation=equation)))
+    operator = only(
+        m.trace(tmp_path, m.node("Einsum", m.input("x", *one), m.input("y", *other), equation=equation))
+    )
     assert sizes(operator) == wanted
 
 
@@ -133,7 +135,9 @@ def test_is_an_einsum_without_a_common_sum_a_product_of_elements(tmp_path):
     assert only(m.trace(tmp_path, out)).kind is Kind.MULTIPLY
 
 
-@pytest.mark.parametrize(("equation", "shapes"), [("aa->a", [(5, 5)]), ("ab->a", [(5, 6)]), ("a,b,c->abc", [(2,), (3,), (4,)])])
+@pytest.mark.parametrize(
+    ("equation", "shapes"), [("aa->a", [(5, 5)]), ("ab->a", [(5, 6)]), ("a,b,c->abc", [(2,), (3,), (4,)])]
+)
 def test_is_another_einsum_refused(tmp_path, equation, shapes):
     m = Model()
     inputs = [m.input(f"x{at}", *shape) for at, shape in enumerate(shapes)]
@@ -146,7 +150,9 @@ def test_are_sines_of_positions_an_input(tmp_path):
     steps = m.node("Cast", m.input("steps", 3, 1, dtype=INT64), to=1)
     angles = [m.node("Mul", steps, m.weight("frequencies", 8)) for _ in range(2)]
     waves = [m.node("Sin", angle) for angle in angles]
-    trace = m.trace(tmp_path, *(m.node("MatMul", wave, m.weight(f"w{at}", 8, 6)) for at, wave in enumerate(waves)))
+    trace = m.trace(
+        tmp_path, *(m.node("MatMul", wave, m.weight(f"w{at}", 8, 6)) for at, wave in enumerate(waves))
+    )
     assert kinds(trace) == [Kind.GEMM, Kind.GEMM]
     (given,) = trace.inputs  # the same for both: it is prepared once
     assert given.elements == 24
