@@ -16,6 +16,7 @@ from lsim.extract.onnx_contrib import SHAPES
 from lsim.extract.onnx_graph import FLOATS, FOLDED, LAYOUTS, PARTS, TRANSPARENT, Graph, Node, well_formed
 
 SMALL = 64  # elements of the largest constant that shapes follow from
+_KEPT = frozenset({"Expand", "Add", "Where"})  # of a parameter: a repetition; a mask in a bias
 DOMAINS = {"": "", "ai.onnx": "", "com.microsoft": "com.microsoft."}
 
 
@@ -110,7 +111,7 @@ def _is_known(graph: Graph, node: Node) -> bool:
     if any(name and name not in graph.constants and name not in graph.weights for name in node.inputs):
         return False
     is_weight = any(graph.may_be_learned(name) for name in node.inputs if name)
-    if is_weight and node.op in TRANSPARENT | LAYOUTS | PARTS | {"Expand"}:
+    if is_weight and node.op in TRANSPARENT | LAYOUTS | PARTS | _KEPT:
         return False  # the name of a parameter is worth more than its layout
     return all(graph.value(name) is not None for name in node.inputs if name)
 

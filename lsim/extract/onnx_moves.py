@@ -59,7 +59,7 @@ def _numbered(look: Look, source: str, nodes: list[Node]) -> ndarray[Any, Any] |
     from onnx.reference import ReferenceEvaluator
 
     shape = look.graph.shapes[source]
-    given = {source: numpy.arange(prod(shape)).reshape(shape)}
+    given: dict[str, Any] = {source: numpy.arange(prod(shape)).reshape(shape)}
     for name in {name for node in nodes for name in node.inputs if look.graph.is_stored(name)}:
         value = look.graph.value(name)
         if value is None:
@@ -73,7 +73,8 @@ def _numbered(look: Look, source: str, nodes: list[Node]) -> ndarray[Any, Any] |
         opset_imports=[helper.make_opsetid("", look.graph.opset)],
     )
     try:
-        made = ReferenceEvaluator(model).run(None, given)[0]
+        made: Any = ReferenceEvaluator(model).run(None, given)
+        made = made[0]
     except Exception:  # whatever the reference does not implement
         return None
     return made if isinstance(made, numpy.ndarray) else None

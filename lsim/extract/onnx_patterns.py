@@ -14,7 +14,6 @@ from __future__ import annotations
 from lsim.extract.onnx_functions import gelu, norm, rotary, silu
 from lsim.extract.onnx_graph import Graph, Node
 from lsim.extract.onnx_look import Look
-from lsim.extract.onnx_look import Look
 from lsim.extract.onnx_masks import attention, finite, softmax
 from lsim.extract.onnx_moves import rejoined
 

@@ -18,62 +18,22 @@ from lsim.extract.onnx_graph import LAYOUTS, Node
 from lsim.extract.onnx_lower import Lowering
 from lsim.extract.onnx_means import reduction
 from lsim.extract.onnx_parts import gather, gather_nd, largest, pad, part
-from lsim.extract.onnx_tables import add_table
 from lsim.extract.onnx_products import conv, conv_transpose, gemm, matmul, matmul_bits
+from lsim.extract.onnx_tables import add_table
 from lsim.trace.ir import Kind
 
 Rule = Callable[[Lowering, Node], None]
 
 _FUNCTIONS = [
-    "Abs",
-    "Ceil",
-    "Celu",
-    "Clip",
-    "Cos",
-    "Elu",
-    "Erf",
-    "Exp",
-    "Floor",
-    "Gelu",
-    "HardSigmoid",
-    "HardSwish",
-    "LeakyRelu",
-    "Log",
-    "LogSigmoid",
-    "Mish",
-    "Not",
-    "Reciprocal",
-    "Relu",
-    "Round",
-    "Selu",
-    "Sigmoid",
-    "Sign",
-    "Sin",
-    "Softplus",
-    "Softsign",
-    "Sqrt",
-    "Swish",
-    "Tanh",
-    "ThresholdedRelu",
-]
+    "Abs", "Ceil", "Celu", "Clip", "Cos", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish",
+    "LeakyRelu", "Log", "LogSigmoid", "Mish", "Not", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid",
+    "Sign", "Sin", "Softplus", "Softsign", "Sqrt", "Swish", "Tanh", "ThresholdedRelu",
+]  # fmt: skip
 _SCALES = ("Mul", "Div", "Add", "Sub", "Sum")  # a constant that is one operand of them costs nothing
 _MOVES = [
-    "ArgMax",
-    "ArgMin",
-    "DepthToSpace",
-    "GlobalMaxPool",
-    "LpPool",
-    "MaxPool",
-    "ReduceL1",
-    "ReduceL2",
-    "ReduceMax",
-    "ReduceMin",
-    "ReduceProd",
-    "ReduceSumSquare",
-    "Resize",
-    "SpaceToDepth",
-    "Upsample",
-]
+    "ArgMax", "ArgMin", "DepthToSpace", "GlobalMaxPool", "LpPool", "MaxPool", "ReduceL1", "ReduceL2",
+    "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSumSquare", "Resize", "SpaceToDepth", "Upsample",
+]  # fmt: skip
 
 
 def alias(low: Lowering, node: Node) -> None:

@@ -19,8 +19,8 @@ from lsim.units import ticks_as_time
 if TYPE_CHECKING:
     from lsim.arch import Arch, Assumption
     from lsim.results.result import Result
-    from lsim.trace.masks import Masked
     from lsim.trace.ir import Trace
+    from lsim.trace.masks import Masked
 
 LEAST_BUSY = 0.005  # parts that are busy for less than this share are left out
 OPERATORS = 12

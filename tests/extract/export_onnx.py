@@ -65,7 +65,7 @@ class Flat(torch.nn.Module):
 
     @property
     def inputs(self) -> dict[str, torch.Tensor]:
-        encoded = {"encoder_hidden_states": tensor for tensor in self.encoded}
+        encoded = {"encoder_hidden_states": self.encoded[0]} if self.encoded else {}
         return {
             **self.given,
             **encoded,

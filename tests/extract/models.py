@@ -169,3 +169,10 @@ DEIT_TINY = {
     "intermediate_size": 768,
     "num_labels": 1000,
 }
+GPT2_SMALL = {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "vocab_size": 50257}
+LLAMA_3_70B = {**LLAMA_2_70B, "vocab_size": 128256}
+DIT_XL = {
+    **{key: CASES["dit"].fields[key] for key in ("norm_type", "norm_elementwise_affine", "activation_fn", "attention_bias")},
+    "in_channels": 4, "out_channels": 8, "num_layers": 28, "num_attention_heads": 16, "attention_head_dim": 72,
+    "sample_size": 32, "patch_size": 2, "num_embeds_ada_norm": 1000,
+}  # fmt: skip

@@ -135,7 +135,7 @@ def _trace(tensors: Mapping[str, Tensor], operators: Iterable[Operator]) -> Trac
 
 def differences(name: str, style: str) -> tuple[Change, ...]:
     """What an export of a case of models.py in a style of export_onnx.py does not say as the model does."""
-    case, _, variant = name.partition("-")
+    case = name.partition("-")[0]
     computes = style in (
         "fixed",
         "sdpa",

@@ -9,11 +9,11 @@ from extract.models import CASES
 pytest.importorskip("onnx")
 import onnx
 from extract.onnx_differences import differences, experts
+from outline import outline
 
 from lsim.errors import TraceError
 from lsim.extract.api import from_config
 from lsim.extract.onnx_model import from_onnx
-from lsim.trace.outline import outline
 
 FOLDER = Path(__file__).with_name("exported")
 FILES = sorted(path.name.removesuffix(".onnx") for path in FOLDER.glob("*.onnx"))

@@ -16,9 +16,11 @@ pytest.importorskip("onnx")
 import onnx
 from onnx_models import ARCH, Model, only, refused, sizes
 
-from lsim import simulate
+from lsim import load_result, simulate
 from lsim.extract.onnx_model import from_onnx
-from lsim.trace import Kind
+from lsim.report.blocks import Prose, Run
+from lsim.report.headline import headline
+from lsim.trace import Kind, dumps
 
 
 # -- shapes, constants, files --------------------------------------------------------------------------------------
@@ -124,6 +126,70 @@ def test_is_a_file_that_is_cut_off_refused(tmp_path):
     path.write_bytes(whole[:-7])
     with pytest.raises(TraceError):
         from_onnx(path, {})
+
+
+def malformed(what):
+    """A model with something wrong in it, and what is said of it."""
+    m = Model()
+    x = m.input("x", 1, 4, 8, 8)
+    if what == "reads what nobody makes":
+        return m.proto(
+            m.node("Add", x, "nowhere")
+        ), "node Add.0 (Add): reads 'nowhere', which no node before it makes"
+    if what == "is made twice":
+        m.node("Relu", x, outputs=["y"])
+        m.node("Tanh", x, outputs=["y"])
+        return m.proto("y"), "node Tanh.1 (Tanh): makes 'y', which is there already"
+    if what == "lacks an attribute":
+        out = m.node("MultiHeadAttention", x, domain="com.microsoft")
+        return m.proto(out), "(com.microsoft.MultiHeadAttention): is not of the form that its operator has"
+    if what == "lacks an input":
+        return m.proto(m.node("Gelu", domain="com.microsoft")), "is not of the form that its operator has"
+    if what == "has other channels":
+        return m.proto(
+            m.node("Conv", x, m.weight("w", 8, 3, 3, 3))
+        ), "the image has 4 channels, the filters have 1 x 3"
+    proto = m.proto(m.node("Relu", x))
+    if what == "has no outputs":
+        del proto.graph.output[:]
+        return proto, "has no outputs"
+    if what == "is given a sequence":
+        proto.graph.input[0].CopyFrom(onnx.helper.make_tensor_sequence_value_info("x", 1, [2, 5]))
+        return proto, "input x: is no tensor"
+    assert what == "returns what nobody makes"
+    proto.graph.output[0].name = "other"
+    return proto, "output other: no node makes it"
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["reads what nobody makes", "is made twice", "lacks an attribute", "lacks an input", "has other channels", "has no outputs",
+     "is given a sequence", "returns what nobody makes"],
+)  # fmt: skip
+def test_is_a_model_refused_in_which_something_is_wrong(tmp_path, what):
+    proto, says = malformed(what)
+    path = tmp_path / "model.onnx"
+    onnx.save(proto, path)
+    out = tmp_path / "m.jsonl"
+    done = CliRunner().invoke(cli, ["trace", "from-onnx", str(path), "-o", str(out)])
+    assert (done.exit_code, type(done.exception)) == (2, SystemExit)
+    assert done.stderr.startswith(f"lsim: {path}: ")
+    assert says in done.stderr
+    assert not out.exists()
+
+
+def test_does_a_run_tell_of_an_operator_that_was_not_known(tmp_path):
+    """In the report, in JSON and on the page: no number of it may be taken for one of a model that is known."""
+    m = Model()
+    trace = m.trace(tmp_path, m.node("Det", m.input("x", 2, 5, 5)), allow_unknown=True)
+    file, folder = tmp_path / "m.jsonl", tmp_path / "run"
+    file.write_text(dumps(trace))
+    run = [str(file), "--arch", "lt-b-4bit"]
+    told = CliRunner().invoke(cli, ["run", *run, "--out", str(folder)]).stdout
+    assert "not known   Det.0 (Det): only bytes moved, no arithmetic" in told
+    assert '"unknown": ["Det.0"]' in CliRunner().invoke(cli, ["run", *run, "--json"]).stdout
+    page = headline(Run("run", load_result(folder)))
+    assert any("not known: Det.0 (Det)" in block.text for block in page.blocks if isinstance(block, Prose))
 
 
 def test_is_an_opset_that_is_too_old_refused(tmp_path):

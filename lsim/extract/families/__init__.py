@@ -34,7 +34,9 @@ FAMILIES: Mapping[str, Family] = {
 def family(config: Config) -> str:
     """The family of a configuration; unknown ones are refused with a list of those that are known."""
     given = config.fields.get("model_type", config.fields.get("_class_name"))
-    if not isinstance(given, str):
+    if given is not None and not isinstance(given, str):
+        config.refuse("model_type", "must be a string")
+    if given is None:
         raise InputError("is missing: no telling what model this is", file=config.file, place="model_type")
     if given not in FAMILIES:
         config.refuse("model_type", f"{given!r} is not known", sorted(FAMILIES), given)
