@@ -12,7 +12,7 @@ from lsim.extract.onnx_control import OPS as CONTROL
 from lsim.extract.onnx_finish import finish
 from lsim.extract.onnx_graph import Graph, Node, Shape, well_formed
 from lsim.extract.onnx_load import load
-from lsim.extract.onnx_lower import Lowering
+from lsim.extract.onnx_lower import POOL, Lowering
 from lsim.extract.onnx_patterns import recognise
 from lsim.extract.onnx_rules import RULES
 from lsim.trace.ir import UNKNOWN, Kind, Operator, Trace
@@ -85,6 +85,9 @@ def _notes(operators: list[Operator], masked: list[str], unknown: list[Node]) ->
     unfolded = sum(operator.label == "im2col" for operator in operators)
     if unfolded:
         yield f"Convolutions are GEMMs by im2col: {unfolded} unfolded images are written and read."
+    pools = sum(operator.label == POOL for operator in operators)
+    if pools:
+        yield f"Means and sums over axes are products with a vector of equal numbers: {pools}."
     known = {label: count for label, count in opaque.items() if not label.startswith(UNKNOWN)}
     if known:
         counts = ", ".join(f"{count} {label}" for label, count in sorted(known.items()))

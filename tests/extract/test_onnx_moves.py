@@ -53,7 +53,7 @@ def test_are_parts_gathered_that_are_not_each_element_once(tmp_path, begin, end)
 
 
 # -- sequences -----------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("split", [[2, 4], 2, None])
+@pytest.mark.parametrize("split", [[2, 4], 2, 4, None])
 def test_is_a_split_to_a_sequence_a_split(tmp_path, split):
     m = Model()
     x = linear(m, m.input("x", 5, 6))
@@ -62,7 +62,7 @@ def test_is_a_split_to_a_sequence_a_split(tmp_path, split):
     last = m.node("SequenceAt", parts, m.constant("last", -1))
     first = m.node("SequenceAt", parts, m.constant("first", 0))
     trace = m.trace(tmp_path, m.node("Relu", last), m.node("Tanh", first))
-    wide = {"[2, 4]": (4, 2), "2": (2, 2), "None": (1, 1)}[str(split)]
+    wide = {"[2, 4]": (4, 2), "2": (2, 2), "4": (2, 4), "None": (1, 1)}[str(split)]
     assert [o.elements for o in trace.operators if o.kind is Kind.ACTIVATION] == [5 * size for size in wide]
 
 
@@ -191,13 +191,15 @@ def test_is_a_choice_by_a_prepared_mask_free_and_by_a_computed_one_not(tmp_path)
 
 
 # -- look-ups ------------------------------------------------------------------------------------------------------
-def test_are_look_ups_that_are_summed_one(tmp_path):
+@pytest.mark.parametrize("turned", [False, True])
+def test_are_look_ups_that_are_summed_one(tmp_path, turned):
     m = Model()
     ids, types = (m.input(name, 2, 5, dtype=INT64) for name in ("ids", "types"))
     words = m.node("Gather", m.weight("words", 90, 6), ids)
     both = m.node("Add", words, m.node("Gather", m.weight("kinds", 2, 6), types))
     positions = m.node("Gather", m.weight("positions", 20, 6), m.constant("first", np.arange(5)))
-    operator = only(trace := m.trace(tmp_path, m.node("Add", both, positions)))
+    summed = m.node("Add", *([positions, both] if turned else [both, positions]))
+    operator = only(trace := m.trace(tmp_path, summed))
     assert operator.operands == (("ids", "types"), ("words",), ("kinds",), ("positions",))
     assert sizes(operator) == (1, 10, 0, 6)
     assert trace.parameters == 112 * 6
