@@ -18,7 +18,7 @@ from lsim.extract.onnx_rules import RULES
 from lsim.trace.ir import UNKNOWN, Kind, Operator, Trace
 
 _CONVENTIONS = (
-    "Changes of layout and of width are free; a product with a constant number is part of its neighbours. Widths are a policy of the run.",
+    "Changes of layout and of width are free; sums and products with constants are part of their neighbours. Widths are a policy of the run.",
     "Arithmetic on whole numbers (positions, masks, sizes) is left out; what comes of it is an input.",
 )
 _SHOWN = 4  # names of nodes that a note spells out

@@ -207,7 +207,9 @@ def test_is_a_foreign_model_read_whole(tmp_path):
     attending = [o for o in trace.operators if o.is_gemm and not trace.is_linear(o) and o.label != "pool"]
     assert [sizes(o) for o in attending] == [(8, 40, 15, 40), (8, 40, 40, 15)] * 2
     small, _ = from_onnx(path, {"x": (1, 3, 48, 64)})
-    assert small.macs - sum(o.macs for o in small.operators if o.label == "pool") == counted(path, np.zeros((1, 3, 48, 64), np.float32))
+    assert small.macs - sum(o.macs for o in small.operators if o.label == "pool") == counted(
+        path, np.zeros((1, 3, 48, 64), np.float32)
+    )
     assert simulate(small, ARCH).macs == small.macs
 
 
