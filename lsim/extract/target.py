@@ -13,7 +13,11 @@ from lsim.extract.record import need_torch
 def load_target(target: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
     """A module, its inputs in order and by keyword. `MODULE` is looked for in the current folder, too."""
     torch = need_torch()
-    returned = _function(target)()
+    function = _function(target)
+    try:
+        returned = function()
+    except Exception as error:  # whatever the user's own code raises
+        raise InputError(f"fails: {type(error).__name__}: {error}", place=target) from error
     values = returned if isinstance(returned, tuple) else (returned,)
     module, *inputs = values
     if not isinstance(module, torch.nn.Module):
@@ -30,7 +34,7 @@ def _function(target: str) -> Any:
     sys.path.insert(0, "")
     try:
         found = getattr(import_module(module), name, None)
-    except ImportError as error:
+    except Exception as error:  # a module that is not there, or fails while it is imported
         raise InputError(f"cannot be imported: {error}", place=target) from None
     finally:
         sys.path.remove("")

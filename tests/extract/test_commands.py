@@ -21,6 +21,10 @@ def unknown():
     return torch.nn.Sequential(torch.nn.Linear(8, 4), torch.nn.GroupNorm(2, 4)), torch.zeros(3, 8)
 def wrong():
     return 7
+def fails():
+    raise ValueError("my own fault")
+def needs(size):
+    return torch.nn.Linear(8, 4), torch.zeros(size, 8)
 """
 
 
@@ -147,6 +151,8 @@ def test_is_a_function_of_the_users_own_recorded(folder, function):
         ("own_models", (), "own_models: is MODULE:CALLABLE"),
         ("own_modles:tiny", (), "own_modles:tiny: cannot be imported"),
         ("own_models:tinny", (), "module 'own_models' has no function 'tinny'"),
+        ("own_models:fails", (), "own_models:fails: fails: ValueError: my own fault"),
+        ("own_models:needs", (), "own_models:needs: fails: TypeError: needs() missing 1 required"),
         ("own_models:wrong", (), "returns int, not a torch.nn.Module"),
         ("own_models:tiny", ("--tokens", 4), "--tokens: own_models:tiny says itself what its inputs are"),
     ],
