@@ -78,13 +78,13 @@ def plan_residency(trace: Trace, units: Sequence[Unit], arch: Arch) -> Residency
     claims, allocations = [0] * len(units), [None] * len(units)  # type: tuple[list[int], list[_Allocation | None]]
     by_tensor: dict[str, _Allocation] = {}
     for i, unit in enumerate(units):
-        size = sum(packed(trace.tensors[t].elements, widths.tensor(t)) for t in unit.outputs)
-        last = max((last_reader.get(t, -1) for t in unit.outputs), default=-1)
+        last = max([last_reader.get(t, -1) for t in unit.outputs], default=-1)
         if last < 0:
             continue
+        size = sum([packed(trace.tensors[t].elements, widths.tensor(t)) for t in unit.outputs])
         over = _overwritten(unit, i, size, by_tensor)
         begin = i if over is None else i + 1
-        if any(used[u] + size > region for u in range(begin, last + 1)):
+        if max(used[begin : last + 1]) + size > region:
             continue
         for u in range(begin, last + 1):
             used[u] += size

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from itertools import accumulate
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from lsim.arch import Arch
 from lsim.errors import PlanError
 from lsim.kernel.program import Builder, Program, leaves
+from lsim.plan.again import Skeleton
 from lsim.plan.edges import Edges, link
 from lsim.plan.gemm import GemmTask, gemm_passes, gemm_programs
 from lsim.plan.interleave import chains
@@ -28,6 +29,7 @@ from lsim.plan.units import Unit, fuse
 from lsim.plan.vector import VectorTask, vector_programs
 from lsim.plan.widths import TensorWidths
 from lsim.trace import Kind, Operator, Trace
+from lsim.trace.structure import Piece as Stretch
 from lsim.trace.structure import repeats
 
 TAKES_GO = frozenset({"dma.m2", "m1", "m2", "core", "dpu.dma", "dpu.read"})
@@ -74,6 +76,7 @@ class Cache:
     builder: Builder = field(factory=Builder)
     tiled: dict[tuple[object, ...], Tiling] = field(factory=dict)
     made: dict[GemmTask | VectorTask, dict[str, Program]] = field(factory=dict)
+    skeleton: Skeleton | None = None
 
 
 def plan(
@@ -92,34 +95,28 @@ class _Planner:
         self.trace, self.arch, self.deps = trace, arch, deps
         self.mapping = mapping(mapping_name, arch)
         self._group_names = frozenset(group.name for group in self.mapping.groups)
-        self.units, self.widths = fuse(trace), TensorWidths(trace, arch)
-        self.residency = plan_residency(trace, self.units, arch)
+        self.widths = TensorWidths(trace, arch)
         self.cache, self.builder = cache, cache.builder
+        skeleton = cache.skeleton
+        grown = skeleton and skeleton.grown(trace, arch)
+        self.skeleton = skeleton if grown else None
+        self.units = grown[0] if grown else fuse(trace)
+        self.residency = grown[1] if grown else plan_residency(trace, self.units, arch)
         self.tilings: dict[str, Tiling] = {}
         self._checked: set[tuple[GemmTask | VectorTask, int]] = set()
         self._tasks: list[dict[str, GemmTask | VectorTask]] = [{} for _ in self.units]
         self._turns: dict[int, tuple[int, int]] = {}
 
     def plan(self) -> Plan:
-        shares = [self._shares(unit) for unit in self.units]
-        finishers = [self._finishers(i, share) for i, share in enumerate(shares)]
-        edges = link(
-            self.trace,
-            self.units,
-            finishers,
-            self.residency,
-            self.deps is Deps.CHUNKED,
-            self.mapping,
-            self.arch,
-        )
-        linear = (i for i, unit in enumerate(self.units) if unit.is_gemm and self._is_linear(unit))
-        weights = {i: number for number, i in enumerate(linear)}
-        made = [self._unit_programs(i, shares[i], edges) for i in range(len(self.units))]
-        for i, programs in enumerate(made):
-            self._add_control(i, programs, edges, weights)
+        bones = self.skeleton or self._bones()
+        made = self._unit_by_unit(bones)
         ends = _ends(made)
-        for first, second in chains(self.units, edges, self.residency, self.arch.controller.window):
-            self._take_turns(first, second, made, ends)
+        if self.deps is Deps.CHUNKED:
+            for first, second in chains(self.units, bones.edges, self.residency, self.arch.controller.window):
+                self._take_turns(first, second, made, ends)
+        cover = bones.cover or repeats([_signature(programs) for programs in made])
+        if self.skeleton is None and self.deps is Deps.BARRIER:
+            self.cache.skeleton = evolve(bones, made=made, cover=cover)
         return Plan(
             trace=self.trace,
             arch=self.arch,
@@ -127,15 +124,40 @@ class _Planner:
             units=self.units,
             groups=self.mapping.groups,
             residency=self.residency,
-            programs=self._join(made),
+            programs=self._join(made, cover),
             ends=ends,
-            givers=edges.givers,
-            prefetched=min(self.arch.controller.prefetch, len(weights)),
+            givers=bones.edges.givers,
+            prefetched=min(self.arch.controller.prefetch, len(bones.weights)),
             tilings=self.tilings,
-            participants=tuple(finishers),
+            participants=bones.finishers,
             tasks=self._tasks,
             turns=self._turns,
         )
+
+    def _bones(self) -> Skeleton:
+        """What a plan begins with."""
+        finishers = tuple(self._finishers(i, self._shares(unit)) for i, unit in enumerate(self.units))
+        chunked = self.deps is Deps.CHUNKED
+        edges = link(self.trace, self.units, finishers, self.residency, chunked, self.mapping, self.arch)
+        linear = (i for i, unit in enumerate(self.units) if unit.is_gemm and self._is_linear(unit))
+        weights = {i: number for number, i in enumerate(linear)}
+        return Skeleton(self.trace, self.units, self.residency, edges, finishers, weights)
+
+    def _unit_by_unit(self, bones: Skeleton) -> list[dict[str, Program]]:
+        """The programs of each unit; those of units that are alike are made once."""
+        made: list[dict[str, Program]] = []
+        for i, first in enumerate(self.skeleton.first if self.skeleton else range(len(self.units))):
+            if first < i:
+                made.append(made[first])
+                self._tasks[i] = self._tasks[first]
+                if self.units[i].is_gemm:
+                    name, known = (self.units[u].operators[0].name for u in (i, first))
+                    self.tilings[name] = self.tilings[known]
+                continue
+            programs = self._unit_programs(i, self._shares(self.units[i]), bones.edges)
+            self._add_control(i, programs, bones.edges, bones.weights)
+            made.append(programs)
+        return made
 
     # -- one unit --------------------------------------------------------------------------------------------------
     def _is_linear(self, unit: Unit) -> bool:
@@ -307,12 +329,8 @@ class _Planner:
         return kind in TAKES_GO
 
     # -- all of them -----------------------------------------------------------------------------------------------
-    def _join(self, made: Sequence[Mapping[str, Program]]) -> dict[str, Program]:
+    def _join(self, made: Sequence[Mapping[str, Program]], cover: Sequence[Stretch]) -> dict[str, Program]:
         b = self.builder
-        signatures = [
-            tuple((name, id(program)) for name, program in sorted(programs.items())) for programs in made
-        ]
-        cover = repeats(signatures)
         joined: dict[str, Program] = {}
         for name in dict.fromkeys(name for programs in made for name in programs):
             parts = []
@@ -321,6 +339,10 @@ class _Planner:
                 parts.append(b.repeat(count, body))
             joined[name] = b.seq(*parts)
         return joined
+
+
+def _signature(programs: Mapping[str, Program]) -> tuple[tuple[str, int], ...]:
+    return tuple((name, id(program)) for name, program in sorted(programs.items()))
 
 
 def _ends(made: Sequence[Mapping[str, Program]]) -> dict[str, list[int]]:
