@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from attrs import evolve
 from generations import COARSE, generation
@@ -107,7 +109,7 @@ def test_is_a_plan_made_anew_if_a_result_moves_out() -> None:
 
     def scores(columns: int) -> Trace:
         names = ["x", "a", "b", "c"]
-        pairs = zip(names, names[1:], strict=False)
+        pairs = pairwise(names)
         return trace(*(vector(Kind.SOFTMAX, [one], other, 16, columns) for one, other in pairs))
 
     arch, cache = machine(global_sram__capacity="1 KiB"), Cache()
