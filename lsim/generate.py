@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import gc
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from attrs import evolve
 
 from lsim.arch import Arch
-from lsim.parts.alike import Likeness
+from lsim.parts.alike import Likeness, counted
 from lsim.parts.machine import Machine
+from lsim.plan.mappings import Group
 from lsim.results.generation import GenerationResult, StepRun
-from lsim.results.result import Result
+from lsim.results.tally import Tally
 from lsim.simulate import Options, checked, made, run
 from lsim.trace import Generation
 from lsim.trace.generation import Step
@@ -51,7 +51,11 @@ def simulate_generation(
             if each.number % STEPS_A_COLLECTION == 0:
                 collect()
     cpu_s = time.process_time() - begin
-    return GenerationResult(generation, options.arch, replay.told, tuple(runs), cpu_s)
+    result = GenerationResult(
+        generation, options.arch, replay.told, tuple(runs), replay.phases, replay.groups, cpu_s
+    )
+    result.check()
+    return result
 
 
 @contextmanager
@@ -67,42 +71,57 @@ def _rare_collections() -> Iterator[Callable[[], object]]:
 
 
 class _Replay:
-    """The steps so far: the last that was simulated, and its machine."""
+    """The steps so far: the last that was simulated, its machine and its sums; and the sums of each phase."""
 
     def __init__(self, generation: Generation, options: Options) -> None:
         self.generation, self.options = generation, options
         self.told: dict[str, object] = {}
+        self.phases: dict[str, Tally] = {phase.name: Tally() for phase in generation.document.phases}
+        self.groups: tuple[Group, ...] = ()
         self._likeness = Likeness(options.arch)
-        self._done: tuple[Machine, StepRun] | None = None
+        self._done: tuple[Machine, StepRun, Tally] | None = None
 
     def step(self, step: Step, start: int) -> StepRun:
         begin = time.process_time()
         machine = made(self.generation.trace(step.number), self.options)
-        macs = machine.plan.trace.macs
-        if self._done is not None and self.options.fold and self._likeness.same_ticks(self._done[0], machine):
-            return evolve(
-                self._done[1], phase=step.phase.name, tokens=step.phase.tokens, macs=macs, start=start
-            )
+        run = self._known(machine, step) or self._simulated(machine, step, begin)
+        phase, macs = step.phase, machine.plan.trace.macs
+        return evolve(run, phase=phase.name, tokens=phase.tokens, macs=macs, start=start)
+
+    def _known(self, machine: Machine, step: Step) -> StepRun | None:
+        """A step that takes as long as the last that was simulated."""
+        if self._done is None or not self.options.fold:
+            return None
+        done, run, tally = self._done
+        changes = self._likeness.changes(done, machine)
+        if changes is None:
+            return None
+        phase = self.phases[step.phase.name]
+        phase.add(tally)
+        for part, amounts, times in counted(machine, changes):
+            phase.count(amounts, times, self._cores.get(part))
+        return run
+
+    def _simulated(self, machine: Machine, step: Step, begin: float) -> StepRun:
         result = run(machine, self.options, begin)
-        self.told = result.options
+        self.told, self.groups = result.options, machine.plan.groups
+        tally = Tally.of(result)
+        self.phases[step.phase.name].add(tally)
         done = StepRun(
             phase=step.phase.name,
             tokens=step.phase.tokens,
-            macs=macs,
-            start=start,
+            macs=result.macs,
+            start=0,
             ticks=result.ticks,
-            tiles=_causes(result),
+            tiles=tally.causes,
             as_step=step.number,
             events=result.events,
             folds=result.folds,
         )
-        self._done = machine, done
+        self._done = machine, done, tally
         return done
 
-
-def _causes(result: Result) -> dict[str, int]:
-    """Ticks of all tiles by root cause."""
-    total: Counter[str] = Counter()
-    for tile in result.tiles().values():
-        total.update(tile)
-    return dict(total)
+    @property
+    def _cores(self) -> dict[str, str]:
+        """The tile group of each core."""
+        return {group.part("core"): group.name for group in self.groups}

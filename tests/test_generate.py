@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,10 @@ from strategies import Machine, coarse_machines
 import lsim
 from lsim.cli import cli
 from lsim.errors import InputError
+from lsim.results.energy.bill import Bill
 from lsim.results.generation import GenerationResult
+from lsim.results.result import Result
+from lsim.results.tally import Tally
 from lsim.trace.generation import check
 from lsim.trace.zoo import generate as zoo
 
@@ -33,16 +38,28 @@ from lsim.trace.zoo import generate as zoo
     st.integers(1, 20),
     st.integers(1, 9),
     st.sampled_from(["barrier", "chunked"]),
+    st.sampled_from([None, "head-parallel", "m1-stationary"]),
 )
 def test_is_every_step_the_run_of_its_trace_alone(
-    machine: Machine, family: str, prompt: int, new: int, deps: str
+    machine: Machine, family: str, prompt: int, new: int, deps: str, mapping: str | None
 ) -> None:
     steps = generation(family, prompt, new)
     try:
-        result = lsim.simulate_generation(steps, machine.arch, deps=deps)
+        result = lsim.simulate_generation(steps, machine.arch, deps=deps, mapping=mapping)
     except InputError:
         assume(False)
-    same_as_alone(result, fold=True, deps=deps)
+    same_as_alone(result, fold=True, deps=deps, mapping=mapping)
+
+
+@pytest.mark.parametrize(
+    ("arch", "step"),
+    [("lt-b-4bit", "block"), ("lt-b-4bit", "shot"), ("mrr-bank-4bit", "block"), ("mzi-mesh-8bit", "block")],
+)
+def test_are_sums_those_of_the_runs_on_machines_of_each_kind(arch: str, step: str) -> None:
+    result = lsim.simulate_generation(generation("grouped", 40, 12), lsim.load_arch(arch), step=step)
+    one_more_column_is_one_more_shot = result.arch.core.columns == 1
+    assert (len(result.simulated) < 12) is not one_more_column_is_one_more_shot
+    same_as_alone(result, step=step)
 
 
 @pytest.mark.parametrize("fold", [True, False])
@@ -55,9 +72,10 @@ def test_do_folding_and_steps_left_out_change_nothing(fold: bool) -> None:
 
 def same_as_alone(result: GenerationResult, **options: object) -> None:
     """Whether steps are as their traces are, and follow each other."""
-    start = 0
+    start, runs = 0, []
     for number, step in enumerate(result.steps):
         alone = lsim.simulate(result.generation.trace(number), result.arch, **options)  # type: ignore[arg-type]
+        runs.append(alone)
         tiles: dict[str, int] = {}
         for causes in alone.tiles().values():
             for cause, ticks in causes.items():
@@ -68,7 +86,46 @@ def same_as_alone(result: GenerationResult, **options: object) -> None:
         }
         start += alone.ticks
     assert result.ticks == start
-    assert sum(result.tiles.values()) == result.ticks * result.arch.core.tiles
+    assert sum(result.sums.causes.values()) == result.ticks * result.arch.core.tiles
+    same_sums(result, result.energy(), result.sums, runs)
+    for phase, tally in result.phases.items():
+        mine = [run for run, step in zip(runs, result.steps, strict=True) if step.phase == phase]
+        same_sums(result, result.energy(phase), tally, mine)
+
+
+def same_sums(result: GenerationResult, energy: Bill, tally: Tally, runs: list[Result]) -> None:
+    """Whether sums over steps, those left out included, are the sums of their runs."""
+    amounts: Counter[str] = Counter()
+    parts: dict[str, Counter[str]] = {}
+    energies: dict[str, Fraction] = {}
+    tiles: dict[str, Fraction] = {}
+    for run in runs:
+        amounts.update(run.statistics.amounts)
+        for name, part in run.parts().items():
+            parts.setdefault(name, Counter()).update({"busy": part.busy, "idle": part.idle, **part.waiting})
+        for name, share in run.energy().components.items():
+            for what, pj in {"dynamic": share.dynamic, "useful": share.useful, **share.dark}.items():
+                energies[f"{name} {what}"] = energies.get(f"{name} {what}", Fraction(0)) + pj
+        for name, tile in run.energy().tiles.items():
+            tiles[name] = tiles.get(name, Fraction(0)) + tile.total
+    assert tally.ticks == sum(run.ticks for run in runs)
+    assert {name: n for name, n in tally.amounts.items() if n} == {
+        name: n for name, n in amounts.items() if n
+    }
+    told = {name: {"busy": p.busy, "idle": p.idle, **p.waiting} for name, p in tally.parts().items()}
+    assert {name: {k: n for k, n in one.items() if n} for name, one in told.items()} == {
+        name: {k: n for k, n in one.items() if n} for name, one in parts.items()
+    }
+    found = {
+        f"{name} {what}": pj
+        for name, share in energy.components.items()
+        for what, pj in {"dynamic": share.dynamic, "useful": share.useful, **share.dark}.items()
+    }
+    assert {k: v for k, v in found.items() if v} == {k: v for k, v in energies.items() if v}
+    assert {name: tile.total for name, tile in energy.tiles.items()} == tiles
+    assert energy.total_pj == sum((run.energy().total_pj for run in runs), Fraction(0))
+    cores = result.arch.core.tiles * result.arch.core.cores * tally.ticks
+    assert tally.utilization(result.arch)["core_busy"] == pytest.approx(amounts["core_shots"] / cores)
 
 
 def test_is_a_generation_the_sum_of_the_steps_of_the_reference() -> None:

@@ -49,6 +49,10 @@ class Process:
         """What is done for one item of the program."""
         raise NotImplementedError
 
+    def counts(self, item: Any) -> tuple[int, ...]:
+        """The codes of the states in which an item's amounts are counted, each once for each time the item is done."""
+        return ()
+
     def run(self) -> Run:
         cursor, leaves, place, work = self.cursor, self.env.leaves, self.place, self.work
         folder = self.env.folder if self.folds else None

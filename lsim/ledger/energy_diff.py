@@ -9,7 +9,8 @@ from typing import Any
 from attrs import frozen
 
 from lsim.models.base import json_number, millijoules
-from lsim.results.energy.account import Energy, Share
+from lsim.results.energy.account import Energy
+from lsim.results.energy.bill import Share
 from lsim.results.energy.ledger_rows import DARK, DYNAMIC, USEFUL, component_of, ordered, row, tidy
 from lsim.results.result import Result
 

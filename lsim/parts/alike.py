@@ -12,6 +12,7 @@ have done the same, the next service is asked for at the same tick and lasts as 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from functools import cache
@@ -26,6 +27,7 @@ from lsim.parts.controller import Controller
 from lsim.parts.dptc import active_tiles
 from lsim.parts.machine import Machine
 from lsim.plan.items import Block, Drain, Fill, Issue, Lanes, Piece, Retire
+from lsim.plan.places import program_of
 from lsim.plan.residency import Residency
 
 TAKES: Mapping[type, Mapping[str, str]] = {
@@ -33,6 +35,16 @@ TAKES: Mapping[type, Mapping[str, str]] = {
     Drain: {"room": "ring"},
 }
 """Fields of items that are bytes of room taken, each with the attribute of the process that is the channel."""
+
+
+Pairs = Counter[tuple[Any, Any]]
+"""Items of two programs that stand at the same places, and at how many."""
+
+Changes = dict[str, Pairs]
+"""By process."""
+
+Amounts = tuple[tuple[str, int], ...]
+_NOTHING: Pairs = Counter()
 
 
 class _NotAlike(Exception):
@@ -56,24 +68,28 @@ class Likeness:
         self._arch = arch
         self.spends = cache(self._spent)
 
-    def same_ticks(self, done: Machine, new: Machine) -> bool:
-        """Whether `new`, if it ran, would be in the same states at the same ticks as `done`, which has run."""
+    def changes(self, done: Machine, new: Machine) -> Changes | None:
+        """How the work of `new` differs from that of `done`, which has run, if it would be in the same states at the same ticks;
+        else None."""
         if not _same_wires(done, new) or returns(done.plan.residency) != returns(new.plan.residency):
-            return False
+            return None
         growth: dict[int, Fraction] = {}  # channel of `done` → the largest growth of what is taken from it
+        changes: Changes = {}
         try:
             for name, program in done.plan.programs.items():
-                for one, other in _pairs(program, new.plan.programs[name], set()):
+                changes[name] = _differences(program, new.plan.programs[name], {})
+                for one, other in changes[name]:
                     self._compare(done, name, one, other, growth)
         except _NotAlike:
-            return False
+            return None
         controller = done.processes["controller"]
         assert isinstance(controller, Controller)
         channels = zip(done.env.channels, new.env.channels, strict=True)
-        return all(
+        has_room = all(
             one is controller.region or _has_room(one, other, growth.get(one.index, Fraction(1)))
             for one, other in channels
         )
+        return changes if has_room else None
 
     def _compare(self, done: Machine, name: str, one: Any, other: Any, growth: dict[int, Fraction]) -> None:
         if type(one) is not type(other) or self.spends(one) != self.spends(other):
@@ -125,17 +141,35 @@ def _has_room(one: Channel, other: Channel, growth: Fraction) -> bool:
     return (one.initial - one.low) * growth <= other.initial
 
 
-def _pairs(one: Program, other: Program, seen: set[tuple[int, int]]) -> Iterator[tuple[Any, Any]]:
-    """The items of two programs of one form side by side, those that are the same objects left out."""
-    if one is other or (id(one), id(other)) in seen:
-        return
-    seen.add((id(one), id(other)))
+def counted(machine: Machine, changes: Changes) -> Iterator[tuple[str, Amounts, int]]:
+    """What changes count: (part, amounts, how often more, or fewer). A part that follows another's program counts its items, too."""
+    for name, process in machine.processes.items():
+        for pair, times in changes.get(program_of(name), _NOTHING).items():
+            for item, sign in zip(pair, (-1, 1), strict=True):
+                for code in process.counts(item):
+                    yield name, machine.env.labels.all[code].amounts, sign * times
+
+
+def _differences(one: Program, other: Program, known: dict[tuple[int, int], Pairs]) -> Pairs:
+    """The items of two programs of one form side by side, and how often; those that are the same objects left out."""
+    if one is other:
+        return _NOTHING
+    both = id(one), id(other)
+    if both not in known:
+        known[both] = _differing(one, other, known)
+    return known[both]
+
+
+def _differing(one: Program, other: Program, known: dict[tuple[int, int], Pairs]) -> Pairs:
     if isinstance(one, Leaf) and isinstance(other, Leaf):
-        yield one.item, other.item
-    elif isinstance(one, Repeat) and isinstance(other, Repeat) and one.count == other.count:
-        yield from _pairs(one.body, other.body, seen)
+        return Counter({(one.item, other.item): 1})
+    pairs: Pairs = Counter()
+    if isinstance(one, Repeat) and isinstance(other, Repeat) and one.count == other.count:
+        for pair, times in _differences(one.body, other.body, known).items():
+            pairs[pair] = times * one.count
     elif isinstance(one, Seq) and isinstance(other, Seq) and len(one.parts) == len(other.parts):
-        for pair in zip(one.parts, other.parts, strict=True):
-            yield from _pairs(*pair, seen)
+        for parts in zip(one.parts, other.parts, strict=True):
+            pairs.update(_differences(*parts, known))
     else:
         raise _NotAlike
+    return pairs

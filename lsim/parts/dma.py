@@ -37,6 +37,9 @@ class DmaIssue(Process):
         yield from self.take(self.credits)
         self.flights.send(self, self.hbm.ticks(item.bytes), self.moves(item.bytes), item.restart)
 
+    def counts(self, item: Piece) -> tuple[int, ...]:
+        return (self.moves(item.bytes),)
+
     def moves(self, size: int) -> int:
         return self.busy(self.cause, ("hbm.out", size))
 
@@ -56,6 +59,9 @@ class DmaLand(Process):
         self.credits.give()
         if item.last:
             self.staged.give()
+
+    def counts(self, item: Piece) -> tuple[int, ...]:
+        return (self.moves(item.bytes),)
 
     def moves(self, size: int) -> int:
         return self.busy(Cause.STAGING, ("global_sram.in", size), ("landed", size))
@@ -80,6 +86,9 @@ class DmaOut(Process):
         yield from self.sram.access(self, item.bytes, self.reads(item.bytes), item.restart)
         yield from self.take(self.credits)
         self.flights.send(self, self.hbm.ticks(item.bytes), self.moves(item.bytes), item.restart)
+
+    def counts(self, item: Piece) -> tuple[int, ...]:
+        return self.reads(item.bytes), self.moves(item.bytes)
 
     def reads(self, size: int) -> int:
         return self.busy(Cause.STAGING, ("global_sram.out", size), ("stored", size))

@@ -67,6 +67,14 @@ class Core(Process):
         env.deadlines[self.adc_ready] = env._now + ticks + self.conversion
         return self.spend(ticks, code)
 
+    def counts(self, item: Block) -> tuple[int, ...]:
+        held = self.arch.holds_operand and item.first_of_chunk
+        return (*((self.writes(item),) if held else ()), self.shots(item))
+
+    def shots(self, item: Block) -> int:
+        """The code of a state that counts the shots of a block."""
+        return self.block(item, 0)[1]
+
     def writes(self, item: Block) -> int:
         """The code of writing the operand that the cores hold."""
         told = None, active_tiles(item, self.arch)

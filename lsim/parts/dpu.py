@@ -29,6 +29,9 @@ class DpuLanes(Process):
         if item.writes:
             self.out_full.give()
 
+    def counts(self, item: Lanes) -> tuple[int, ...]:
+        return (self.piece(item)[1],)
+
     def piece(self, item: Lanes) -> tuple[int, int]:
         """Ticks and code of a piece."""
         counted = [("dpu_in.out", item.reads)]

@@ -38,6 +38,9 @@ class Drainer(Process):
         for edge in item.gives:
             self.edges[edge].give()
 
+    def counts(self, item: Drain) -> tuple[int, ...]:
+        return (*((self.fetches(item),) if item.reads else ()), self.moves(item))
+
     def fetches(self, item: Drain) -> int:
         return self.busy(Cause.PARTIAL_SUMS, ("global_sram.out", item.reads), ("merged", item.merges))
 

@@ -22,6 +22,7 @@ from lsim.parts.operand_sram import Filler
 from lsim.parts.sram import GlobalSram
 from lsim.plan.items import ROWS, Edge
 from lsim.plan.mappings import Group
+from lsim.plan.places import program_of
 from lsim.plan.schedule import Plan
 
 NOTHING = Seq(())
@@ -87,7 +88,7 @@ class Machine:
         self.processes[name] = process
 
     def _program(self, name: str) -> Program:
-        return self.plan.programs.get(name.removesuffix(".land").removesuffix(".ack"), NOTHING)
+        return self.plan.programs.get(program_of(name), NOTHING)
 
     def _readout(self, group: Group) -> Delay:
         ticks = self.arch.readout_latency + self.arch.propagation_ticks

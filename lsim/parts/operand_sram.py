@@ -39,5 +39,8 @@ class Filler(Process):
         if item.ends_load:
             self.ahead.give(item.ends_load)
 
+    def counts(self, item: Fill) -> tuple[int, ...]:
+        return (self.moves(item.bytes),)
+
     def moves(self, size: int) -> int:
         return self.busy(self.cause, ("global_sram.out", size), (f"{self.buffer}.in", size))

@@ -44,6 +44,9 @@ class ShotCore(Core):
                 yield from self._sample(item)
         registers[self._shot] = 0
 
+    def shots(self, item: Block) -> int:
+        return self._code(item, Cause.COMPUTE, counts=True)
+
     def _feed(self, item: Block) -> Run:
         registers = self.env.registers
         while registers[self._fed] < item.feed - 1:

@@ -9,7 +9,8 @@ import numpy as np
 
 from lsim.report.blocks import Block, Cell, Figure, Number, Prose, Run, Section, Table, Term, share
 from lsim.report.figures import AROUND, stack
-from lsim.results.energy.account import Energy, Share
+from lsim.results.energy.account import Energy
+from lsim.results.energy.bill import Share
 from lsim.results.energy.meanings import COMPONENTS, DARK
 from lsim.results.meanings import CAUSES
 from lsim.results.palette import SHADES

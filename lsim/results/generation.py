@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 from attrs import frozen
 
 from lsim.arch import Arch
-from lsim.results.result import arch_told
+from lsim.errors import LawBroken
+from lsim.plan.mappings import Group
+from lsim.results.energy.account import devices_told
+from lsim.results.energy.bill import Bill
+from lsim.results.laws import check_amounts
+from lsim.results.result import arch_told, parts_told
+from lsim.results.statistics import PartTime
+from lsim.results.tally import Tally
 from lsim.trace import Generation
 
 
@@ -39,12 +46,17 @@ class StepRun:
 
 @frozen(eq=False, repr=False)
 class GenerationResult:
-    """What the run of a generation tells. `cpu_s`: CPU seconds of planning, simulating and checking."""
+    """What the run of a generation tells.
+
+    `phases`: the sums of the steps of each. `groups`: the tile groups. `cpu_s`: CPU seconds of planning, simulating and checking.
+    """
 
     generation: Generation
     arch: Arch
     options: Mapping[str, Any]
     steps: tuple[StepRun, ...]
+    phases: Mapping[str, Tally]
+    groups: tuple[Group, ...]
     cpu_s: float
 
     def __repr__(self) -> str:
@@ -84,23 +96,47 @@ class GenerationResult:
         later = len(self.steps) - 1
         return self._seconds(self.ticks - self.steps[0].end) / later if later else None
 
-    @property
-    def useful_macs(self) -> float:
-        """MACs over the peak of all engines and wavelengths."""
-        return self.macs / (self.arch.peak_macs_per_tick * self.ticks)
-
     @cached_property
     def simulated(self) -> tuple[StepRun, ...]:
         """The steps that were simulated: the others take as long as one of these."""
         return tuple(step for number, step in enumerate(self.steps) if step.as_step == number)
 
     @cached_property
-    def tiles(self) -> dict[str, int]:
-        """Ticks of all tiles by root cause, over all steps; they sum to the ticks times the tiles."""
-        total: Counter[str] = Counter()
-        for step in self.steps:
-            total.update(step.tiles)
-        return dict(total)
+    def sums(self) -> Tally:
+        """What all steps come to: ticks of parts and tiles, bytes, shots."""
+        total = Tally()
+        for phase in self.phases.values():
+            total.add(phase)
+        return total
+
+    def utilization(self) -> dict[str, float]:
+        """What the cores did over what they could have done, over all steps: see `lsim.results.statistics.shares`."""
+        return self.sums.utilization(self.arch)
+
+    def parts(self) -> dict[str, PartTime]:
+        """Ticks of each part over all steps; busy, idle and waiting sum to `ticks`."""
+        return self.sums.parts()
+
+    def tiles(self) -> dict[str, dict[str, int]]:
+        """Ticks of each tile by root cause over all steps; they sum to `ticks`."""
+        return {name: dict(causes) for name, causes in self.sums.tiles.items()}
+
+    def bytes(self) -> dict[str, dict[str, int]]:
+        """Bytes into and out of each memory over all steps."""
+        return self.sums.bytes()
+
+    def energy(self, phase: str | None = None) -> Bill:
+        """The energy of all steps, or of those of a phase, exact."""
+        tally = self.sums if phase is None else self.phases[phase]
+        return tally.energy(self.arch, self.groups)
+
+    def check(self) -> None:
+        """Raises LawBroken if what the steps come to breaks a law of runs."""
+        check_amounts(self.sums.amounts, self.macs, self.ticks)
+        for name, part in self.parts().items():
+            if part.total != self.ticks:
+                said = f"busy + waiting + idle is {part.total}, elapsed {self.ticks}"
+                raise LawBroken(name, self.ticks, said)
 
     def to_dict(self) -> dict[str, Any]:
         """The object that `lsim run --json` prints."""
@@ -124,7 +160,11 @@ class GenerationResult:
             "events": sum(step.events for step in self.simulated),
             "folds": sum(step.folds for step in self.simulated),
             "cpu_s": self.cpu_s,
-            "utilization": {"useful_macs": self.useful_macs},
+            "utilization": self.utilization(),
+            "tiles": self.tiles(),
+            "parts": parts_told(self.parts()),
+            "bytes": self.bytes(),
+            "energy": {**self.energy().to_dict(), "devices": devices_told(self.arch)},
             "generation": self._generation(),
         }
 
@@ -135,9 +175,29 @@ class GenerationResult:
             "tokens_per_second": self.tokens_per_second,
             "time_to_first_token": self.time_to_first_token,
             "time_per_output_token": self.time_per_output_token,
+            "energy_per_token": float(self.energy().total_pj / self.tokens),
             "simulated_steps": len(self.simulated),
-            "causes": self.tiles,
+            "causes": self.sums.causes,
+            "phases": {name: self._phase(name) for name in self.phases},
             "steps": {name: [getattr(step, name) for step in self.steps] for name in columns},
+        }
+
+    @cached_property
+    def by_phase(self) -> dict[str, tuple[StepRun, ...]]:
+        """The steps of each phase."""
+        return {name: tuple(steps) for name, steps in groupby(self.steps, key=lambda step: step.phase)}
+
+    def _phase(self, name: str) -> dict[str, Any]:
+        tally, steps, energy = self.phases[name], self.by_phase[name], self.energy(name)
+        return {
+            "steps": len(steps),
+            "tokens": sum(step.tokens for step in steps),
+            "ticks": tally.ticks,
+            "macs": tally.amounts["macs"],
+            "utilization": tally.utilization(self.arch),
+            "causes": tally.causes,
+            "bytes": tally.bytes(),
+            "energy": {**energy.all.to_dict(), "total": float(energy.total_pj)},
         }
 
     def _seconds(self, ticks: int) -> float:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING
 
+from rich.padding import Padding
+from rich.text import Text
+
+from lsim.kernel.labels import Cause
+from lsim.results.energy.tables import Millijoules, energy_by_component
 from lsim.results.tables import (
     assumptions,
     causes_of_tiles,
     heading,
     masks,
+    memories,
     number,
     pairs,
+    parts,
     percent,
     plain,
     section,
     tick_of,
+    utilization,
     widths_of,
 )
 
@@ -25,10 +32,13 @@ if TYPE_CHECKING:
     from lsim.trace import Generation
 
 
+PHASES = 24  # that a report shows
+
+
 def report(result: GenerationResult) -> Iterator[object]:
     """All of a report, from the time to the assumptions."""
     generation, arch, options = result.generation, result.arch, result.options
-    ideal = ", ".join(options["ideal"]) or "none"
+    ideal, useful = ", ".join(options["ideal"]) or "none", result.utilization()["useful_macs"]
     yield heading(f"{generation.name} on {arch.name}", generation.description, arch.description)
     yield ""
     yield pairs(
@@ -36,7 +46,7 @@ def report(result: GenerationResult) -> Iterator[object]:
             ("time", f"{1e3 * result.seconds:.6g} ms = {number(result.ticks)} ticks"),
             ("", tick_of(arch)),
             *_speeds(result),
-            ("work", f"{number(result.macs)} MACs, {percent(result.useful_macs)} of the peak"),
+            ("work", f"{number(result.macs)} MACs, {percent(useful)} of the peak"),
             *masks(generation.masked),
             *widths_of(arch),
             ("policies", f"mapping {options['mapping']}, dependencies {options['deps']}, ideal: {ideal}"),
@@ -48,7 +58,11 @@ def report(result: GenerationResult) -> Iterator[object]:
         ]
     )
     yield from _phases(result)
-    yield from causes_of_tiles(result.tiles, result.ticks, arch.core.tiles)
+    yield from utilization(result.utilization())
+    yield from causes_of_tiles(result.sums.causes, result.ticks, arch.core.tiles)
+    yield from energy_by_component(result.energy(), result.macs)
+    yield from parts(result.parts(), result.ticks)
+    yield from memories(result.bytes())
     yield from assumptions(arch)
 
 
@@ -60,22 +74,42 @@ def _speeds(result: GenerationResult) -> Iterator[tuple[str, str]]:
             "next tokens",
             f"{1e3 * result.time_per_output_token:.6g} ms each, mean of the steps after the first",
         )
+    yield "energy", f"{float(result.energy().total_pj / result.tokens / 10**9):.4g} mJ a new token"
 
 
 def _phases(result: GenerationResult) -> Iterator[object]:
-    rows = [
-        _phase(name, list(steps), result.ticks)
-        for name, steps in groupby(result.steps, key=lambda s: s.phase)
-    ]
-    columns = ("phase", "steps", "ticks, first", "ticks, last", "ticks, all", "share")
+    mj = Millijoules(result.energy().total_pj)
+    steps = result.by_phase
+    rows = [_phase(name, of, result, mj) for name, of in list(steps.items())[:PHASES]]
+    columns = (
+        "phase",
+        "steps",
+        "ticks, first",
+        "ticks, last",
+        "ticks, all",
+        "share",
+        "core_busy",
+        "waits mostly for",
+        "mJ",
+    )
     note = "A step begins when the one before has ended; each step's ticks are in --json."
-    yield from section("Steps", plain(columns, rows, right=range(1, len(columns))), note)
+    yield from section("Steps", plain(columns, rows, right=(1, 2, 3, 4, 5, 6, 8)), note)
+    if len(steps) > PHASES:
+        yield Padding(Text(f"and {len(steps) - PHASES} more phases, see --json"), (0, 0, 0, 1))
 
 
-def _phase(name: str, steps: Sequence[StepRun], total: int) -> tuple[str, ...]:
-    ticks = sum(step.ticks for step in steps)
-    sizes = (len(steps), steps[0].ticks, steps[-1].ticks, ticks)
-    return (name, *(number(size) for size in sizes), percent(ticks / total))
+def _phase(name: str, steps: Sequence[StepRun], result: GenerationResult, mj: Millijoules) -> tuple[str, ...]:
+    tally = result.phases[name]
+    sizes = (len(steps), steps[0].ticks, steps[-1].ticks, tally.ticks)
+    waits = {cause: ticks for cause, ticks in tally.causes.items() if cause != Cause.COMPUTE}
+    return (
+        name,
+        *(number(size) for size in sizes),
+        percent(tally.ticks / result.ticks),
+        percent(tally.utilization(result.arch)["core_busy"]),
+        max(waits, key=lambda cause: waits[cause], default=""),
+        mj.text(result.energy(name).total_pj),
+    )
 
 
 def content(generation: Generation) -> Iterator[object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,9 +21,16 @@ def check(env: Environment, plan: Plan, statistics: Statistics) -> None:
     """Raises LawBroken for the first law that does not hold."""
     _time_is_complete(statistics)
     _tokens_are_home(env)
-    _work_is_done(plan, statistics)
-    _bytes_are_conserved(plan, statistics)
+    check_amounts(statistics.amounts, plan.trace.macs, statistics.log.end)
     _blocks_take_their_time(statistics)
+
+
+def check_amounts(amounts: Mapping[str, int], macs: int, end: int) -> None:
+    """The laws of what is counted, of one run or of many: all work is done, and what entered a buffer left it."""
+    done = amounts.get("macs", 0)
+    if done != macs:
+        raise LawBroken("core", end, f"{done} MACs were done and the trace has {macs}")
+    _bytes_are_conserved(amounts, end)
 
 
 def _time_is_complete(statistics: Statistics) -> None:
@@ -53,14 +61,7 @@ def _tokens_are_home(env: Environment) -> None:
             )
 
 
-def _work_is_done(plan: Plan, statistics: Statistics) -> None:
-    done, wanted = statistics.amounts.get("macs", 0), plan.trace.macs
-    if done != wanted:
-        raise LawBroken("core", statistics.log.end, f"{done} MACs were done and the trace has {wanted}")
-
-
-def _bytes_are_conserved(plan: Plan, statistics: Statistics) -> None:
-    amounts, end = statistics.amounts, statistics.log.end
+def _bytes_are_conserved(amounts: Mapping[str, int], end: int) -> None:
     for buffer in BUFFERS:
         entered, left = amounts.get(f"{buffer}.in", 0), amounts.get(f"{buffer}.out", 0)
         if entered != left:

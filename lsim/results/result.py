@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from lsim.results.timeline import Timeline
 
 BUFFERS = ("hbm", "global_sram", "m1_sram", "m2_sram", "act_sram", "dpu_in", "dpu_out")
+
+
+def bytes_of(amounts: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Bytes into and out of each memory, among all that was counted."""
+    return {name: {way: amounts.get(f"{name}.{way}", 0) for way in ("in", "out")} for name in BUFFERS}
 
 
 @frozen
@@ -125,8 +131,7 @@ class Result:
 
     def bytes(self) -> dict[str, dict[str, int]]:
         """Bytes into and out of each memory."""
-        counted = self.statistics.amounts
-        return {name: {way: counted.get(f"{name}.{way}", 0) for way in ("in", "out")} for name in BUFFERS}
+        return bytes_of(self.statistics.amounts)
 
     def energy(self) -> Energy:
         """The energy of the run, exact; raises LawBroken if its sums differ."""
@@ -174,10 +179,7 @@ class Result:
             "cpu_s": self.cpu_s,
             "utilization": self.utilization(),
             "tiles": self.tiles(),
-            "parts": {
-                name: {"busy": p.busy, "idle": p.idle, "waiting": dict(p.waiting)}
-                for name, p in self.parts().items()
-            },
+            "parts": parts_told(self.parts()),
             "operators": [
                 {"name": o.name, "kind": o.kind, "macs": o.macs, "start": o.start, "end": o.end}
                 for o in self.operators
@@ -191,3 +193,8 @@ def arch_told(arch: Arch) -> dict[str, Any]:
     """What a run as JSON says of its machine."""
     assumptions = [{"key": a.key, "value": a.value, "source": a.source} for a in arch.assumptions]
     return {"name": arch.name, "sha256": arch.sha256, **arch.operands.to_dict(), "assumptions": assumptions}
+
+
+def parts_told(parts: Mapping[str, PartTime]) -> dict[str, Any]:
+    """What a run as JSON says of its parts."""
+    return {name: {"busy": p.busy, "idle": p.idle, "waiting": dict(p.waiting)} for name, p in parts.items()}

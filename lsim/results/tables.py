@@ -19,6 +19,7 @@ from lsim.units import ticks_as_time
 if TYPE_CHECKING:
     from lsim.arch import Arch, Assumption
     from lsim.results.result import Result
+    from lsim.results.statistics import PartTime
     from lsim.trace.ir import Trace
     from lsim.trace.masks import Masked
 
@@ -86,13 +87,13 @@ def report(result: Result) -> Iterator[object]:
     from lsim.results.energy.tables import energy_by_component  # which is written in the pieces above
 
     yield from _headline(result)
-    yield from _utilization(result)
+    yield from utilization(result.utilization())
     yield from _causes(result)
-    yield from energy_by_component(result)
-    yield from _parts(result)
+    yield from energy_by_component(result.energy().bill, result.macs)
+    yield from parts(result.parts(), result.ticks)
     yield from _operators(result)
-    yield from _bytes(result)
-    yield from _assumptions(result)
+    yield from memories(result.bytes())
+    yield from assumptions(result.arch)
 
 
 def _headline(result: Result) -> Iterator[object]:
@@ -148,8 +149,9 @@ def tick_of(arch: Arch) -> str:
     return f"1 tick = {tick}, a cycle of the photonic clock of {hertz}"
 
 
-def _utilization(result: Result) -> Iterator[object]:
-    rows = [(name, percent(share), UTILIZATION[name]) for name, share in result.utilization().items()]
+def utilization(told: Mapping[str, float]) -> Iterator[object]:
+    """Shares by name, with what they mean."""
+    rows = [(name, percent(share), UTILIZATION[name]) for name, share in told.items()]
     yield from section("Utilization", plain(("name", "share", "definition"), rows, right=(1,)))
 
 
@@ -174,16 +176,17 @@ def causes_of_tiles(sums: Mapping[str, int], ticks: int, tiles: int) -> Iterator
         yield Padding(Text(f"No tick: {', '.join(never)}"), (0, 0, 0, 1))
 
 
-def _parts(result: Result) -> Iterator[object]:
-    total = max(1, result.ticks)
+def parts(told: Mapping[str, PartTime], ticks: int) -> Iterator[object]:
+    """What the parts did in so many ticks."""
+    total = max(1, ticks)
     rows, small = [], 0
-    for name, part in result.parts().items():
+    for name, part in told.items():
         if part.busy < LEAST_BUSY * total:
             small += 1
             continue
-        shares = (percent(ticks / total) for ticks in (part.busy, sum(part.waiting.values()), part.idle))
+        shares = (percent(n / total) for n in (part.busy, sum(part.waiting.values()), part.idle))
         worst = sorted(part.waiting.items(), key=lambda wait: -wait[1])[:3]
-        rows.append((name, *shares, ", ".join(f"{cause} {percent(ticks / total)}" for cause, ticks in worst)))
+        rows.append((name, *shares, ", ".join(f"{cause} {percent(n / total)}" for cause, n in worst)))
     columns = ("part", "busy", "waiting", "idle", "waits mostly for")
     note = "Busy: serves. Waiting: for another part, for work or for room, by root cause. Idle: until the controller issues work."
     yield from section("What the parts did", plain(columns, rows, right=(1, 2, 3)), note)
@@ -213,21 +216,18 @@ def _operators(result: Result) -> Iterator[object]:
         yield Padding(Text(f"and {len(groups) - OPERATORS} more, see --json"), (0, 0, 0, 1))
 
 
-def _bytes(result: Result) -> Iterator[object]:
-    rows = [(name, number(ways["in"]), number(ways["out"])) for name, ways in result.bytes().items()]
+def memories(told: Mapping[str, Mapping[str, int]]) -> Iterator[object]:
+    """Bytes into and out of each memory."""
+    rows = [(name, number(ways["in"]), number(ways["out"])) for name, ways in told.items()]
     yield from section("Bytes", plain(("memory", "in", "out"), rows, right=(1, 2)))
 
 
-def _assumptions(result: Result) -> Iterator[object]:
-    yield from assumptions(result.arch)
-    devices = result.arch.describe_devices()
-    yield from _assumed("Of the devices, for energies", result.arch.device_assumptions, len(devices), "")
-
-
 def assumptions(arch: Arch) -> Iterator[object]:
-    """What is assumed of a machine."""
+    """What is assumed of a machine and of its devices."""
     where = f"Their sources, and those of the others: lsim arch show {arch.name}"
     yield from _assumed("Assumptions [A]", arch.assumptions, len(arch.describe()), where)
+    devices = arch.describe_devices()
+    yield from _assumed("Of the devices, for energies", arch.device_assumptions, len(devices), "")
 
 
 def _assumed(title: str, assumed: Sequence[Assumption], of: int, note: str) -> Iterator[object]:

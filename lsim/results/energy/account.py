@@ -9,49 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from attrs import frozen
 
 from lsim.arch import Arch
 from lsim.errors import LawBroken
 from lsim.plan.schedule import Plan
+from lsim.results.energy.bill import Bill, Share
 from lsim.results.energy.operators import OperatorEnergy, operator_energies
-from lsim.results.energy.prices import COMPONENTS, NONE, Prices
-from lsim.results.energy.tiles import TileTime, tile_times
+from lsim.results.energy.prices import NONE, Prices
+from lsim.results.energy.tiles import TileTime, blocks_of, tile_times
 from lsim.results.statistics import Statistics
-
-
-class Share(NamedTuple):
-    """Energy of a component, a tile or a run, in pJ.
-
-    `dynamic`: of events. `useful`, `dark`: of static power, in the time that MACs were done and by what was waited for
-    instead; see `lsim.results.energy.tiles.TileTime`.
-    """
-
-    dynamic: Fraction
-    useful: Fraction
-    dark: Mapping[str, Fraction]
-
-    @classmethod
-    def of(cls, dynamic: Fraction, a_tick: Fraction, useful: Fraction, dark: Mapping[str, Fraction]) -> Share:
-        """From static energy a tick, and the ticks."""
-        lost = {cause: a_tick * ticks for cause, ticks in dark.items()} if a_tick else {}
-        return cls(dynamic, a_tick * useful, lost)
-
-    @property
-    def static(self) -> Fraction:
-        """Useful and dark."""
-        return sum(self.dark.values(), self.useful)
-
-    @property
-    def total(self) -> Fraction:
-        return self.dynamic + self.static
-
-    def to_dict(self) -> dict[str, Any]:
-        """As floats."""
-        dark = {cause: float(energy) for cause, energy in self.dark.items()}
-        return {"dynamic": float(self.dynamic), "useful": float(self.useful), "dark": dark}
 
 
 @frozen(eq=False)
@@ -73,28 +42,32 @@ class Energy:
     def prices(self) -> Prices:
         return Prices(self.arch)
 
-    @cached_property
-    def tile_times(self) -> Mapping[str, TileTime]:
-        return tile_times(self.statistics, self.arch, self.plan.groups, self.causes)
-
     # -- sums ------------------------------------------------------------------------------------------------------
     @cached_property
+    def bill(self) -> Bill:
+        """Of the events and the time of the run."""
+        times = tile_times(
+            blocks_of(self.statistics, self.plan.groups), self.arch, self.plan.groups, self.causes
+        )
+        return Bill(self.prices, self.statistics.amounts, times)
+
+    @property
+    def tile_times(self) -> Mapping[str, TileTime]:
+        return self.bill.tile_times
+
+    @property
     def all(self) -> Share:
         """Of the whole run."""
-        return Share.of(sum(self._dynamic.values(), NONE), self._a_tile, *self._time)
+        return self.bill.all
 
     @property
     def total_pj(self) -> Fraction:
-        return self.all.total
+        return self.bill.total_pj
 
-    @cached_property
+    @property
     def components(self) -> dict[str, Share]:
         """By component, those of no energy left out."""
-        found = {}
-        for name in COMPONENTS:
-            a_tick = self.prices.static.get(name, NONE) / self.arch.core.tiles
-            found[name] = Share.of(self._dynamic.get(name, NONE), a_tick, *self._time)
-        return {name: share for name, share in found.items() if share.total}
+        return self.bill.components
 
     @cached_property
     def parts(self) -> dict[str, Fraction]:
@@ -106,60 +79,32 @@ class Energy:
                 found[name] = sum(energies.values(), NONE)
         return found
 
-    @cached_property
+    @property
     def tiles(self) -> dict[str, Share]:
         """Each tile's M1 encoders, engines and converters, and an equal share of all static power."""
-        found = {}
-        for name, time in self.tile_times.items():
-            dynamic = sum(self.prices.priced(time.counts.items()).values(), NONE)
-            found[name] = Share.of(dynamic, self._a_tile, time.useful, time.dark)
-        return found
+        return self.bill.tiles
 
     @property
     def shared(self) -> Fraction:
         """Energy of events that belong to no tile: M2 encoders, memories, DPU."""
-        return self.all.dynamic - sum((tile.dynamic for tile in self.tiles.values()), NONE)
+        return self.bill.shared
 
     @cached_property
     def operators(self) -> tuple[OperatorEnergy, ...]:
         """Of each operator or fused chain, in the order of the trace."""
         return operator_energies(self.statistics, self.plan, self.prices)
 
-    # -- what they are made of -------------------------------------------------------------------------------------
-    @cached_property
-    def _dynamic(self) -> dict[str, Fraction]:
-        return self.prices.priced(self.statistics.amounts.items())
-
-    @property
-    def _a_tile(self) -> Fraction:
-        """Static energy of a tile's share in a tick."""
-        return self.prices.static_pj / self.arch.core.tiles
-
-    @cached_property
-    def _time(self) -> tuple[Fraction, dict[str, Fraction]]:
-        """Ticks of all tiles: useful, and dark by cause."""
-        dark: dict[str, Fraction] = {}
-        for time in self.tile_times.values():
-            for cause, ticks in time.dark.items():
-                dark[cause] = dark.get(cause, NONE) + ticks
-        return sum((time.useful for time in self.tile_times.values()), NONE), dark
-
     # -- told ------------------------------------------------------------------------------------------------------
     def to_dict(self) -> dict[str, Any]:
         """All of it as numbers of pJ for JSON: floats, so sums of theirs may differ in the last digits."""
+        told = self.bill.to_dict()
+        of_tiles = {name: told.pop(name) for name in ("tiles", "shared")}
         return {
-            "unit": "pJ",
-            "total": float(self.total_pj),
-            **self.all.to_dict(),
-            "components": {name: share.to_dict() for name, share in self.components.items()},
+            **told,
             "parts": {name: float(energy) for name, energy in self.parts.items()},
-            "tiles": {name: tile.to_dict() for name, tile in self.tiles.items()},
-            "shared": float(self.shared),
+            **of_tiles,
             "operators": [operator.to_dict() for operator in self.operators],
-            "devices": {
-                "sha256": self.arch.devices_sha256,
-                "assumptions": [assumed._asdict() for assumed in self.arch.device_assumptions],
-            },
+            "devices": devices_told(self.arch),
         }
 
     def check(self) -> None:
@@ -175,3 +120,9 @@ class Energy:
             if energy != self.total_pj:
                 said = f"{float(energy)} pJ of {name} are not {float(self.total_pj)} pJ"
                 raise LawBroken("energy", self.statistics.log.end, said)
+
+
+def devices_told(arch: Arch) -> dict[str, Any]:
+    """What energies as JSON say of the devices that they follow from."""
+    assumptions = [assumed._asdict() for assumed in arch.device_assumptions]
+    return {"sha256": arch.devices_sha256, "assumptions": assumptions}

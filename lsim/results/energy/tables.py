@@ -17,7 +17,8 @@ from lsim.results.meanings import CAUSES
 from lsim.results.tables import pairs, percent, plain, section
 
 if TYPE_CHECKING:
-    from lsim.results.energy.account import Energy, Share
+    from lsim.results.energy.account import Energy
+    from lsim.results.energy.bill import Bill, Share
     from lsim.results.energy.operators import OperatorEnergy
     from lsim.results.result import Result
 
@@ -51,10 +52,10 @@ class Millijoules:
         return name, *map(self.text, energies), self.share(share.total)
 
 
-def energy_by_component(result: Result, causes: int = CAUSES_SHOWN) -> Iterator[object]:
-    """For the report of a run: components, and what was dark by cause."""
-    energy, mj = result.energy(), Millijoules(result.energy().total_pj)
-    macs = f", {float(mj.whole / result.macs):.4g} pJ a MAC" if result.macs else ""
+def energy_by_component(energy: Bill, work: int, causes: int = CAUSES_SHOWN) -> Iterator[object]:
+    """For a report: components, and what was dark by cause. `work`: MACs."""
+    mj = Millijoules(energy.total_pj)
+    macs = f", {float(mj.whole / work):.4g} pJ a MAC" if work else ""
     ranked = sorted(energy.components.items(), key=lambda row: -row[1].total)
     rows = [mj.row(name, share) for name, share in [*ranked, ("all", energy.all)]]
     note = "Dynamic: of events. Static power is drawn all the time: useful while MACs are done, else dark."
@@ -68,7 +69,7 @@ def energy_by_component(result: Result, causes: int = CAUSES_SHOWN) -> Iterator[
 def energy_in_full(result: Result) -> Iterator[object]:
     """The same with all causes, operators and tiles, and what is not counted."""
     energy, mj = result.energy(), Millijoules(result.energy().total_pj)
-    yield from energy_by_component(result, len(SAID))
+    yield from energy_by_component(energy.bill, result.macs, len(SAID))
     yield from _operators(energy, mj)
     tiles = [mj.row(name, tile) for name, tile in energy.tiles.items()]
     tiles.append(("shared", mj.text(energy.shared), "", "", mj.text(energy.shared), mj.share(energy.shared)))
@@ -98,7 +99,7 @@ def _operators(energy: Energy, mj: Millijoules) -> Iterator[object]:
     yield from _more(len(rows) - len(shown), "operators")
 
 
-def _dark(energy: Energy, mj: Millijoules, most: int) -> Iterator[object]:
+def _dark(energy: Bill, mj: Millijoules, most: int) -> Iterator[object]:
     ranked = sorted(energy.all.dark.items(), key=lambda row: -row[1])
     rows = [(cause, mj.text(pj), mj.share(pj), SAID[cause]) for cause, pj in ranked[:most]]
     if rows:

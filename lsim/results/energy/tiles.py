@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -20,6 +20,11 @@ BY_TILE = frozenset(("inputs", "phases", "diagonals"))
 """What a tile has of its own: as many as it has rows, or as any tile with rows."""
 
 
+Amounts = tuple[tuple[str, int], ...]
+Blocks = Mapping[str, Counter[Amounts]]
+"""Of each tile group, by name: how often its cores did a block, or wrote the operand of one, that counts these amounts."""
+
+
 class TileTime(NamedTuple):
     """Ticks of a tile. `useful`: in which it fires a shot, as far as its engines and wavelengths have work; `dark`: the
     others by root cause, and of shots the share of engines without a row or column, of wavelengths without depth, and of
@@ -34,17 +39,16 @@ class TileTime(NamedTuple):
 
 
 def tile_times(
-    statistics: Statistics, arch: Arch, groups: tuple[Group, ...], causes: Mapping[str, Mapping[str, int]]
+    blocks: Blocks, arch: Arch, groups: Sequence[Group], causes: Mapping[str, Mapping[str, int]]
 ) -> dict[str, TileTime]:
     """Of each tile; `causes` are its ticks by root cause. Raises LawBroken if shots and ticks disagree."""
     times = {}
-    blocks = [list(_blocks(statistics, group)) for group in groups]
     for number, (name, ticks) in enumerate(causes.items()):
         did = _did(blocks, arch, groups, number)
         fired, computing = did["shots"], ticks.get(Cause.COMPUTE, 0)
         if computing < fired or (len(groups) == 1 and computing > fired):
             said = f"{name} computes for {computing} ticks and has {fired} shots"
-            raise LawBroken("core", statistics.log.end, said)
+            raise LawBroken("core", sum(ticks.values()), said)
         others = {cause: Fraction(n) for cause, n in ticks.items()}
         others[Cause.COMPUTE.value] = Fraction(computing - fired)  # while it waits for another group's cores
         of_a_tile = arch.core.cores * arch.core.rows * arch.core.columns
@@ -56,18 +60,15 @@ def tile_times(
     return times
 
 
-Block = tuple[Counter[str], int]
-"""What a block, or writing the operand of one, counts, and how many of its group's count it."""
-
-
-def _did(blocks: list[list[Block]], arch: Arch, groups: tuple[Group, ...], tile: int) -> Counter[str]:
+def _did(blocks: Blocks, arch: Arch, groups: Sequence[Group], tile: int) -> Counter[str]:
     """What the tile's rows of each block come to: its rows are the `place`-th so many of the block's."""
     did: Counter[str] = Counter()
-    for group, of_group in zip(groups, blocks, strict=True):
+    for group in groups:
         if tile not in group.tiles:
             continue
         before = (tile - group.tiles.start) * arch.core.rows
-        for block, times in of_group:
+        for amounts, times in blocks[group.name].items():
+            block = Counter(dict(amounts))
             rows = block["rows"]
             mine = max(0, min(arch.core.rows, rows - before))
             if not mine:
@@ -83,10 +84,13 @@ def _did(blocks: list[list[Block]], arch: Arch, groups: tuple[Group, ...], tile:
     return did
 
 
-def _blocks(statistics: Statistics, group: Group) -> Iterator[Block]:
-    log = statistics.log
-    counts = statistics.counts_by_part[log.parts.index(group.part("core"))]
-    for code in counts.nonzero()[0].tolist():
-        amounts = log.labels[code].amounts
-        if amounts:
-            yield Counter(dict(amounts)), int(counts[code])
+def blocks_of(statistics: Statistics, groups: Sequence[Group]) -> Blocks:
+    """Those of a run."""
+    log, found = statistics.log, dict[str, Counter[Amounts]]()
+    for group in groups:
+        counts = statistics.counts_by_part[log.parts.index(group.part("core"))]
+        found[group.name] = Counter()
+        for code in counts.nonzero()[0].tolist():
+            if log.labels[code].amounts:
+                found[group.name][log.labels[code].amounts] += int(counts[code])
+    return found

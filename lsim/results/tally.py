@@ -1,0 +1,105 @@
+"""What runs of one machine come to, one after another: sums over the steps of a generation. Exact."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+
+from lsim.results.energy.tiles import Amounts, blocks_of, tile_times
+from lsim.results.result import bytes_of
+from lsim.results.statistics import PartTime, shares
+
+if TYPE_CHECKING:
+    from lsim.arch import Arch
+    from lsim.plan.mappings import Group
+    from lsim.results.energy.bill import Bill
+    from lsim.results.result import Result
+
+Counters = defaultdict[str, Counter[Any]]
+
+
+def _counters() -> Counters:
+    return defaultdict(Counter)
+
+
+@define
+class Tally:
+    """Sums over runs. `amounts`: all that was counted: bytes, shots, MACs. `tiles`: ticks of each tile by root cause.
+    `blocks`: of each tile group, how often its cores did a block that counts these amounts.
+    """
+
+    ticks: int = 0
+    amounts: Counter[str] = field(factory=Counter)
+    tiles: Counters = field(factory=_counters)
+    blocks: Counters = field(factory=_counters)
+    _busy: Counter[str] = field(factory=Counter)
+    _idle: Counter[str] = field(factory=Counter)
+    _waiting: Counters = field(factory=_counters)
+
+    @classmethod
+    def of(cls, result: Result) -> Tally:
+        """Of one run."""
+        tally = cls(result.ticks, Counter(result.statistics.amounts))
+        _add(tally.tiles, result.tiles())
+        _add(tally.blocks, blocks_of(result.statistics, result.plan.groups))
+        for name, part in result.parts().items():
+            tally._busy[name], tally._idle[name] = part.busy, part.idle
+            tally._waiting[name].update(part.waiting)
+        return tally
+
+    def add(self, other: Tally) -> None:
+        """And of other runs."""
+        self.ticks += other.ticks
+        self.amounts.update(other.amounts)
+        self._busy.update(other._busy)
+        self._idle.update(other._idle)
+        _add(self.tiles, other.tiles)
+        _add(self.blocks, other.blocks)
+        _add(self._waiting, other._waiting)
+
+    def count(self, amounts: Amounts, times: int, group: str | None = None) -> None:
+        """Something that counts these amounts was done so many times more, or fewer: by the cores of a tile group, or by another part."""
+        for name, quantity in amounts:
+            self.amounts[name] += times * quantity
+        if group is not None:
+            self.blocks[group][amounts] += times
+
+    # -- what is told of it ----------------------------------------------------------------------------------------
+    @property
+    def causes(self) -> dict[str, int]:
+        """Ticks of all tiles by root cause."""
+        total: Counter[str] = Counter()
+        for tile in self.tiles.values():
+            total.update(tile)
+        return dict(total)
+
+    def parts(self) -> dict[str, PartTime]:
+        """Ticks of each part; busy, idle and waiting sum to `ticks`."""
+        return {
+            name: PartTime(busy, self._idle[name], dict(self._waiting[name]))
+            for name, busy in self._busy.items()
+        }
+
+    def bytes(self) -> dict[str, dict[str, int]]:
+        """Bytes into and out of each memory."""
+        return bytes_of(self.amounts)
+
+    def utilization(self, arch: Arch) -> dict[str, float]:
+        """See `lsim.results.statistics.shares`."""
+        return shares(self.amounts, arch, self.ticks)
+
+    def energy(self, arch: Arch, groups: Iterable[Group]) -> Bill:
+        """What it costs; `groups`: the tile groups of the runs."""
+        from lsim.results.energy.bill import Bill
+        from lsim.results.energy.prices import Prices
+
+        times = tile_times(self.blocks, arch, tuple(groups), self.tiles)
+        return Bill(Prices(arch), self.amounts, times)
+
+
+def _add(sums: Counters, others: Mapping[str, Mapping[Any, int]]) -> None:
+    for name, counts in others.items():
+        sums[name].update(counts)
