@@ -17,7 +17,6 @@ from attrs import evolve
 from lsim.arch import Arch
 from lsim.parts.alike import Likeness, counted
 from lsim.parts.machine import Machine
-from lsim.plan.mappings import Group
 from lsim.results.generation import GenerationResult, StepRun
 from lsim.results.tally import Tally
 from lsim.simulate import Options, checked, made, run
@@ -51,9 +50,7 @@ def simulate_generation(
             if each.number % STEPS_A_COLLECTION == 0:
                 collect()
     cpu_s = time.process_time() - begin
-    result = GenerationResult(
-        generation, options.arch, replay.told, tuple(runs), replay.phases, replay.groups, cpu_s
-    )
+    result = GenerationResult(generation, options.arch, replay.told, tuple(runs), replay.phases, cpu_s)
     result.check()
     return result
 
@@ -77,7 +74,6 @@ class _Replay:
         self.generation, self.options = generation, options
         self.told: dict[str, object] = {}
         self.phases: dict[str, Tally] = {phase.name: Tally() for phase in generation.document.phases}
-        self.groups: tuple[Group, ...] = ()
         self._likeness = Likeness(options.arch)
         self._done: tuple[Machine, StepRun, Tally] | None = None
 
@@ -99,12 +95,12 @@ class _Replay:
         phase = self.phases[step.phase.name]
         phase.add(tally)
         for part, amounts, times in counted(machine, changes):
-            phase.count(amounts, times, self._cores.get(part))
+            phase.count(part, amounts, times)
         return run
 
     def _simulated(self, machine: Machine, step: Step, begin: float) -> StepRun:
         result = run(machine, self.options, begin)
-        self.told, self.groups = result.options, machine.plan.groups
+        self.told = result.options
         tally = Tally.of(result)
         self.phases[step.phase.name].add(tally)
         done = StepRun(
@@ -120,8 +116,3 @@ class _Replay:
         )
         self._done = machine, done, tally
         return done
-
-    @property
-    def _cores(self) -> dict[str, str]:
-        """The tile group of each core."""
-        return {group.part("core"): group.name for group in self.groups}

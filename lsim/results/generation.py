@@ -11,7 +11,6 @@ from attrs import frozen
 
 from lsim.arch import Arch
 from lsim.errors import LawBroken
-from lsim.plan.mappings import Group
 from lsim.results.energy.account import devices_told
 from lsim.results.energy.bill import Bill
 from lsim.results.laws import check_amounts
@@ -48,7 +47,7 @@ class StepRun:
 class GenerationResult:
     """What the run of a generation tells.
 
-    `phases`: the sums of the steps of each. `groups`: the tile groups. `cpu_s`: CPU seconds of planning, simulating and checking.
+    `phases`: the sums of the steps of each. `cpu_s`: CPU seconds of planning, simulating and checking.
     """
 
     generation: Generation
@@ -56,7 +55,6 @@ class GenerationResult:
     options: Mapping[str, Any]
     steps: tuple[StepRun, ...]
     phases: Mapping[str, Tally]
-    groups: tuple[Group, ...]
     cpu_s: float
 
     def __repr__(self) -> str:
@@ -128,7 +126,7 @@ class GenerationResult:
     def energy(self, phase: str | None = None) -> Bill:
         """The energy of all steps, or of those of a phase, exact."""
         tally = self.sums if phase is None else self.phases[phase]
-        return tally.energy(self.arch, self.groups)
+        return tally.energy(self.arch)
 
     def check(self) -> None:
         """Raises LawBroken if what the steps come to breaks a law of runs."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -28,13 +28,14 @@ def _counters() -> Counters:
 @define
 class Tally:
     """Sums over runs. `amounts`: all that was counted: bytes, shots, MACs. `tiles`: ticks of each tile by root cause.
-    `blocks`: of each tile group, how often its cores did a block that counts these amounts.
+    `blocks`: of each tile group, how often its cores did a block that counts these amounts. `groups`: the tile groups.
     """
 
     ticks: int = 0
     amounts: Counter[str] = field(factory=Counter)
     tiles: Counters = field(factory=_counters)
     blocks: Counters = field(factory=_counters)
+    groups: tuple[Group, ...] = ()
     _busy: Counter[str] = field(factory=Counter)
     _idle: Counter[str] = field(factory=Counter)
     _waiting: Counters = field(factory=_counters)
@@ -42,9 +43,10 @@ class Tally:
     @classmethod
     def of(cls, result: Result) -> Tally:
         """Of one run."""
-        tally = cls(result.ticks, Counter(result.statistics.amounts))
+        groups = result.plan.groups
+        tally = cls(result.ticks, Counter(result.statistics.amounts), groups=groups)
         _add(tally.tiles, result.tiles())
-        _add(tally.blocks, blocks_of(result.statistics, result.plan.groups))
+        _add(tally.blocks, blocks_of(result.statistics, groups))
         for name, part in result.parts().items():
             tally._busy[name], tally._idle[name] = part.busy, part.idle
             tally._waiting[name].update(part.waiting)
@@ -53,6 +55,7 @@ class Tally:
     def add(self, other: Tally) -> None:
         """And of other runs."""
         self.ticks += other.ticks
+        self.groups = other.groups
         self.amounts.update(other.amounts)
         self._busy.update(other._busy)
         self._idle.update(other._idle)
@@ -60,12 +63,13 @@ class Tally:
         _add(self.blocks, other.blocks)
         _add(self._waiting, other._waiting)
 
-    def count(self, amounts: Amounts, times: int, group: str | None = None) -> None:
-        """Something that counts these amounts was done so many times more, or fewer: by the cores of a tile group, or by another part."""
+    def count(self, part: str, amounts: Amounts, times: int) -> None:
+        """A part did something that counts these amounts so many times more, or fewer."""
         for name, quantity in amounts:
             self.amounts[name] += times * quantity
-        if group is not None:
-            self.blocks[group][amounts] += times
+        for group in self.groups:
+            if part == group.part("core"):
+                self.blocks[group.name][amounts] += times
 
     # -- what is told of it ----------------------------------------------------------------------------------------
     @property
@@ -91,12 +95,12 @@ class Tally:
         """See `lsim.results.statistics.shares`."""
         return shares(self.amounts, arch, self.ticks)
 
-    def energy(self, arch: Arch, groups: Iterable[Group]) -> Bill:
-        """What it costs; `groups`: the tile groups of the runs."""
+    def energy(self, arch: Arch) -> Bill:
+        """What it costs."""
         from lsim.results.energy.bill import Bill
         from lsim.results.energy.prices import Prices
 
-        times = tile_times(self.blocks, arch, tuple(groups), self.tiles)
+        times = tile_times(self.blocks, arch, self.groups, self.tiles)
         return Bill(Prices(arch), self.amounts, times)
 
 
