@@ -58,6 +58,8 @@ Item = Statement | Repeat
 class Phase:
     """`count` steps of a generation, each of which gives `tokens` new tokens (one a sequence).
 
+    `requests`: of a continuous batch, who is in each of these steps, and how many new tokens it gets in each: one, or none while
+    its prompt is read in chunks; they sum to `tokens`. Empty where sequences have no names.
     `first`, `second`: the items of its first two steps, the same but for their sizes; those of the others are on the line
     through both. A phase of one step has no second.
     """
@@ -67,6 +69,7 @@ class Phase:
     tokens: int
     first: tuple[Item, ...]
     second: tuple[Item, ...] = ()
+    requests: Mapping[str, int] = field(factory=dict)
     line: int | None = field(default=None, eq=False)
 
     def items(self, step: int) -> tuple[Item, ...]:

@@ -104,7 +104,12 @@ class _Reader:
             record.refuse(f"a generation has at most {MAX_STEPS:,} steps")
         if any(phase.name == name for phase in self.phases):
             record.refuse(f"the phase {name!r} is already defined")
-        self.phase = Phase(name, count, record.size("tokens", 1), (), (), record.line)
+        tokens, requests = record.count("tokens", 1), record.counts("requests", {})
+        if requests and sum(requests.values()) != tokens:
+            record.refuse(
+                f"'requests' get {sum(requests.values())} new tokens a step, and 'tokens' says {tokens}"
+            )
+        self.phase = Phase(name, count, tokens, (), (), requests, record.line)
 
     def _index(self, record: Record) -> str:
         index = record.text("index")

@@ -49,6 +49,17 @@ class Record:
     def size(self, key: str, default: object = _REQUIRED) -> int:
         return self._size(key, self._take(key, default))
 
+    def count(self, key: str, default: object = _REQUIRED) -> int:
+        """A size that may be 0."""
+        return self._count(key, self._take(key, default))
+
+    def counts(self, key: str, default: object = _REQUIRED) -> dict[str, int]:
+        """An object of such sizes by name."""
+        value = self._take(key, default)
+        if not isinstance(value, dict):
+            self._must_be(key, "an object of whole numbers by name", value)
+        return {name: self._count(key, size) for name, size in value.items()}
+
     def shape(self, key: str) -> tuple[int, ...]:
         return self._shape(key, self._take(key, _REQUIRED))
 
@@ -133,6 +144,11 @@ class Record:
             return self._affine(key, value, self.steps)
         if type(value) is not int or not 1 <= value <= MAX_SIZE:  # a bool is an int to isinstance
             self._must_be(key, f"a whole number from 1 to {MAX_SIZE}", value)
+        return value
+
+    def _count(self, key: str, value: object) -> int:
+        if type(value) is not int or not 0 <= value <= MAX_SIZE:
+            self._must_be(key, f"a whole number from 0 to {MAX_SIZE}", value)
         return value
 
     def _affine(self, key: str, text: str, steps: Steps) -> int:

@@ -41,7 +41,10 @@ def _lines(document: Document) -> Iterator[str]:
     yield from (_json({"convention": convention}) for convention in document.conventions)
     yield from _items(document.items, document.items)
     for phase in document.phases:
-        yield _json({"steps": phase.count, "index": STEP, "phase": phase.name, "tokens": phase.tokens})
+        named = {"requests": phase.requests} if phase.requests else {}
+        yield _json(
+            {"steps": phase.count, "index": STEP, "phase": phase.name, "tokens": phase.tokens, **named}
+        )
         yield from (f"  {line}" for line in _items(phase.first, phase.second or phase.first))
         yield _json({"end": STEP})
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
+from attrs import evolve
 from generations import GROUPED, LLAMA, WINDOWED, generation
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from lsim.errors import TraceError
 from lsim.trace import Generation, Trace, load_trace, load_workload
 from lsim.trace.check import build
+from lsim.trace.document import Document
 from lsim.trace.generation import check
 from lsim.trace.parse import parse
 from lsim.trace.text import text_of
@@ -53,7 +55,7 @@ def test_is_every_step_of_a_batch_the_trace_built_alone(
     made = generation(family, prompt, new, batch)
     for step in made.steps:
         one = Step(1, prompt + step.number - 1, batch) if step.number else Step(prompt, 0, batch)
-        wanted = build(FAMILIES[family].forward("alone", one))
+        wanted = build(FAMILIES[family].forward("alone", [one]))
         assert made.trace(step.number).operators == wanted.operators
         assert made.macs(step.number) == wanted.macs
         assert made.parameters == wanted.parameters
@@ -87,9 +89,24 @@ def test_has_a_generation_of_one_token_a_prefill_only() -> None:
     assert made.tokens == 1
 
 
+@pytest.mark.parametrize("prompt", [1, 2, 3, 4, 9])
+@pytest.mark.parametrize("window", [1, 2, 4, 6])
+def test_is_each_step_of_a_model_with_a_window_the_trace_built_alone(prompt: int, window: int) -> None:
+    model = evolve(WINDOWED, window=window)
+    made = check(zoo.generate("windowed", zoo.llama_family(model), prompt, 9, 1))
+    assert len(made.steps) == 9
+    for step in made.steps:
+        wanted = alone(model, prompt, step.number)
+        assert made.trace(step.number).operators == wanted.operators
+        assert made.trace(step.number).tensors == wanted.tensors
+
+
 def test_is_a_model_refused_whose_steps_are_not_affine() -> None:
+    def forward(name: str, steps: Sequence[Step]) -> Document:
+        return llama.mixed(name, LLAMA, [evolve(step, cached=step.cached**2) for step in steps])
+
     with pytest.raises(TraceError, match="not affine in the context"):
-        zoo.generate("windowed", zoo.llama_family(WINDOWED), 2, 9, 1)
+        zoo.generate("squared", zoo.Family("Squared", forward), 2, 30, 1)
 
 
 def test_are_more_tokens_than_positions_refused() -> None:

@@ -17,16 +17,23 @@ from lsim.trace.generation import check
 from lsim.trace.parse import parse
 from lsim.trace.text import text_of
 from lsim.trace.zoo import generate, llama
+from lsim.trace.zoo.encoder import Sizes
 from lsim.trace.zoo.schedule import scheduled
 from lsim.trace.zoo.step import Step
 
 HEADER = {"lsim_schedule": 1, "name": "s"}
 MODEL = llama.Llama("Small Llama", 2, 24, 4, 2, 20, 40, "arXiv: none")
+MODELS = {
+    "small": generate.llama_family(MODEL),
+    "small-gpt2": generate.gpt2_family("Small GPT-2", Sizes(layers=2, width=24, heads=2, tokens=1)),
+}
+KV_WIDTH = {"small": 12, "small-gpt2": 24}
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(generate.MIXED, "small", lambda name, steps: llama.mixed(name, MODEL, steps))  # type: ignore[arg-type]
+    for name, family in MODELS.items():
+        monkeypatch.setitem(generate.FAMILIES, name, lambda family=family: family)  # type: ignore[arg-type,misc]
 
 
 @pytest.fixture
@@ -34,15 +41,15 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "s.jsonl"
 
 
-def made(file: Path, *lines: object) -> Generation:
+def made(file: Path, *lines: object, family: str = "small") -> Generation:
     file.write_text("\n".join(json.dumps(line) for line in (HEADER, *lines)))
-    document = scheduled("small", file)
+    document = scheduled(family, file)
     assert parse(text_of(document)) == document
     return check(document)
 
 
-def trace(tokens: int, cached: int, batch: int = 1) -> Trace:
-    return build(llama.forward("alone", MODEL, Step(tokens, cached, batch)))
+def trace(tokens: int, cached: int, batch: int = 1, family: str = "small") -> Trace:
+    return build(MODELS[family].forward("alone", [Step(tokens, cached, batch)]))
 
 
 def line(steps: int, **requests: int) -> dict[str, object]:
@@ -65,8 +72,10 @@ def test_are_requests_of_equal_length_a_batch(file: Path) -> None:
     assert [step.phase.tokens for step in steps.steps] == [3] * 4
 
 
-def test_does_a_mixed_step_the_work_of_its_requests_on_the_same_weights(file: Path) -> None:
-    steps = made(file, line(1, a=7), line(2, a=1), line(1, a=1, b=5, c=9), line(2, a=1, b=1), line(1, c=1))
+@pytest.mark.parametrize("family", MODELS)
+def test_does_a_mixed_step_the_work_of_its_requests_on_the_same_weights(file: Path, family: str) -> None:
+    lines = line(1, a=7), line(2, a=1), line(1, a=1, b=5, c=9), line(2, a=1, b=1), line(1, c=1)
+    steps = made(file, *lines, family=family)
     wanted = [
         [(7, 0)],
         [(1, 7)],
@@ -77,7 +86,7 @@ def test_does_a_mixed_step_the_work_of_its_requests_on_the_same_weights(file: Pa
         [(1, 9)],
     ]
     for number, sequences in enumerate(wanted):
-        alone = [trace(*sequence) for sequence in sequences]
+        alone = [trace(*sequence, family=family) for sequence in sequences]
         step = steps.trace(number)
         assert step.macs == steps.macs(number) == sum(one.macs for one in alone)
         assert step.parameters == alone[0].parameters
@@ -92,10 +101,63 @@ def test_can_a_request_bring_its_cache(file: Path) -> None:
     assert [steps.trace(n).operators for n in range(3)] == [trace(1, 30 + n).operators for n in range(3)]
 
 
+def chunks(steps: int, prompt: int, **requests: int) -> dict[str, object]:
+    """A line in which the first of the requests arrives, with a prompt that is longer than what it reads in a step."""
+    return {**line(steps, **requests), "prompts": {next(iter(requests)): prompt}}
+
+
+@pytest.mark.parametrize("family", MODELS)
+def test_is_a_prompt_in_chunks_the_work_of_the_prompt(file: Path, family: str) -> None:
+    steps = made(file, chunks(3, 14, a=4), line(1, a=2), line(2, a=1), family=family)
+    assert [step.phase.requests for step in steps.steps] == [{"a": 0}] * 3 + [{"a": 1}] * 3
+    assert [step.phase.tokens for step in steps.steps] == [0, 0, 0, 1, 1, 1]
+    whole = trace(14, 0, family=family)
+    linear = [sum(o.macs for o in one.operators if one.is_linear(o)) for one in map(steps.trace, range(4))]
+    assert sum(linear) == sum(o.macs for o in whole.operators if whole.is_linear(o))
+    for number, (read, cached) in enumerate([(4, 0), (4, 4), (4, 8), (2, 12), (1, 14), (1, 15)]):
+        one = steps.trace(number)
+        dense = 2 * read * (cached + read) * 24 * 2  # Q·K and S·V of each of two layers of 24 features
+        assert sum(o.macs for o in one.operators if o.label in ("qk", "sv")) == dense
+        assert {o.causal for o in one.operators if o.label == "qk"} == {cached == 0}
+        before = [t.elements for t in one.tensors.values() if t.name.endswith(".cache")]
+        assert sum(before) == 2 * 2 * cached * KV_WIDTH[family]
+        assert one.parameters == whole.parameters
+
+
+def test_are_chunks_of_one_prompt_mixed_with_tokens_of_others(file: Path) -> None:
+    steps = made(file, line(1, a=7), {**line(3, a=1, b=5), "prompts": {"b": 15}}, line(1, a=1, b=1))
+    assert [step.phase.requests for step in steps.steps] == [
+        {"a": 1},
+        *[{"a": 1, "b": 0}] * 2,
+        *[{"a": 1, "b": 1}] * 2,
+    ]
+    wanted = [[(7, 0)], [(1, 7), (5, 0)], [(1, 8), (5, 5)], [(1, 9), (5, 10)], [(1, 10), (1, 15)]]
+    for number, sequences in enumerate(wanted):
+        assert steps.macs(number) == sum(trace(*sequence).macs for sequence in sequences)
+
+
+def test_is_a_prompt_of_one_token_a_first_step(file: Path) -> None:
+    steps = made(file, line(3, a=1))
+    assert [steps.trace(n).operators for n in range(3)] == [trace(1, n).operators for n in range(3)]
+
+
 REFUSED: list[tuple[list[object], str]] = [
     ([line(1, a=7), line(1, a=2)], "s.jsonl:3: .*'a' has 7 tokens in its cache: it reads one a step, not 2"),
-    ([line(2, a=7)], "s.jsonl:2: .*'a' arrives here: the step of its prompt is a line of its own"),
-    ([line(1, a=7), line(2, a=1, b=1)], "s.jsonl:3: .*'b' arrives here"),
+    (
+        [line(2, a=7)],
+        "s.jsonl:2: .*'a' reads 14 of the 7 that are left of its prompt; the step that ends it is the last",
+    ),
+    ([chunks(2, 9, a=4), line(1, a=2)], "s.jsonl:3: .*'a' reads 2 of the 1 that are left of its prompt$"),
+    (
+        [chunks(2, 8, a=4), line(1, a=2)],
+        "s.jsonl:3: .*'a' has 8 tokens in its cache: it reads one a step, not 2",
+    ),
+    (
+        [line(1, a=7), chunks(1, 9, a=1)],
+        "s.jsonl:3: .*'prompts' is for a request that arrives in this line, and 'a' does not",
+    ),
+    ([{**line(1, a=7), "prompts": {"b": 7}}], "s.jsonl:2: .*'prompts' is for a request .*, and 'b' does not"),
+    ([{**line(1, a=7), "prompts": {"a": 0}}], "s.jsonl:2: .*'prompts' must be a whole number from 1"),
     ([line(1)], "s.jsonl:2: .*'requests' is empty"),
     (
         [{**line(1, a=1), "cached": {"b": 3}}],
@@ -106,7 +168,10 @@ REFUSED: list[tuple[list[object], str]] = [
     ([{"steps": 1, "requests": {"a": 0}}], "'requests' must be a whole number from 1"),
     ([{"steps": 1, "requests": ["a"]}], "'requests' must be an object of whole numbers by name"),
     ([{"step": 1}], "s.jsonl:2: no line begins with 'step'; did you mean 'steps'"),
-    ([line(1, a=3), line(10**6, a=1)], "s.jsonl: has 1,000,001 steps; a generation has at most 1,000,000"),
+    (
+        [line(1, a=3), line(10**6, a=1)],
+        "s.jsonl:3: .*has 1,000,001 steps to here; a generation has at most 1,000,000",
+    ),
     ([], "s.jsonl: a schedule has a header line"),
 ]
 
@@ -117,9 +182,15 @@ def test_is_a_wrong_schedule_refused_with_its_line(file: Path, lines: list[objec
         made(file, *lines)
 
 
-def test_is_a_model_refused_that_cannot_mix(file: Path) -> None:
-    with pytest.raises(TraceError, match="no model that mixes requests is named 'gpt2'"):
-        scheduled("gpt2", file)
+def test_is_a_model_refused_that_cannot_generate(file: Path) -> None:
+    with pytest.raises(TraceError, match="no model that generates is named 'gtp2'; did you mean 'gpt2'"):
+        scheduled("gtp2", file)
+
+
+def test_are_more_tokens_than_positions_refused(file: Path) -> None:
+    made(file, line(1, a=1000), line(24, a=1), family="gpt2")
+    with pytest.raises(TraceError, match=r"s.jsonl:3: .*positions for 1024 tokens, and 'a' comes to 1025"):
+        made(file, line(1, a=1000), line(25, a=1), family="gpt2")
 
 
 def test_does_the_command_make_a_generation_of_a_schedule(file: Path, tmp_path: Path) -> None:

@@ -95,10 +95,24 @@ class Builder:
         bias: bool | None = None,
     ) -> None:
         """A linear layer whose out features are split among `parts`; those in `kv` go to the KV cache."""
+        shapes = {part: (features, tokens) for part, features in parts.items()}
+        self.split_by(name, x, weight, tokens, shapes, kv=kv, bias=bias)
+
+    def split_by(
+        self,
+        name: str,
+        x: Operand,
+        weight: tuple[int, int],
+        tokens: int,
+        parts: Mapping[str, tuple[int, int]],
+        *,
+        kv: tuple[str, ...] = (),
+        bias: bool | None = None,
+    ) -> None:
+        """A linear layer whose result is split among `parts`, each of so many features and tokens."""
         rows, depth = weight
         operands = [self.tensor(f"{name}.weight", Role.WEIGHT, rows, depth), x, *self._bias(name, rows, bias)]
-        outputs = {part: (features, tokens) for part, features in parts.items()}
-        self.gemm(name, operands, (1, rows, depth, tokens), outputs, kv=kv)
+        self.gemm(name, operands, (1, rows, depth, tokens), parts, kv=kv)
 
     def linear_by(
         self,
@@ -111,11 +125,9 @@ class Builder:
         bias: bool | None = None,
     ) -> None:
         """A linear layer whose tokens are split among `parts`: so many each."""
-        rows, depth = weight
-        operands = [self.tensor(f"{name}.weight", Role.WEIGHT, rows, depth), x, *self._bias(name, rows, bias)]
-        outputs = {part: (rows, tokens) for part, tokens in parts.items()}
+        shapes = {part: (weight[0], tokens) for part, tokens in parts.items()}
         cached = tuple(parts) if kv else ()
-        self.gemm(name, operands, (1, rows, depth, sum(parts.values())), outputs, kv=cached)
+        self.split_by(name, x, weight, sum(parts.values()), shapes, kv=cached, bias=bias)
 
     def tied(
         self, name: str, x: Operand, table: str, weight: tuple[int, int], tokens: int, *, bias: bool = False

@@ -3,6 +3,8 @@
 Vaswani et al., "Attention is all you need", NeurIPS 2017; GELU: Hendrycks and Gimpel, arXiv:1606.08415.
 """
 
+from collections.abc import Sequence
+
 from attrs import frozen
 
 from lsim.trace.zoo.builder import Attention, Builder, of_last
@@ -46,11 +48,16 @@ class Sizes:
         return self.width, self.columns
 
 
-def pre_norm_layers(b: Builder, first: str, s: Sizes, *, causal: bool = False) -> str:
-    """All layers, each x + attention(norm(x)), then x + feed_forward(norm(x))."""
+def pre_norm_layers(
+    b: Builder, first: str, s: Sizes, *, causal: bool = False, steps: Sequence[Step] = ()
+) -> str:
+    """All layers, each x + attention(norm(x)), then x + feed_forward(norm(x)).
+
+    `steps`: of sequences of several lengths at once, each of which has its attention; `s` has the tokens of all.
+    """
     last = f"{_P}.residual2.out"
     with b.repeat(s.layers, x=(first, last)):
-        mixed = _attention(b, b.norm(f"{_P}.norm1", "x", s.stream), s, causal=causal)
+        mixed = _attention(b, b.norm(f"{_P}.norm1", "x", s.stream), s, causal=causal, steps=steps)
         x = b.residual(f"{_P}.residual1", "x", mixed, s.stream)
         out = _feed_forward(b, b.norm(f"{_P}.norm2", x, s.stream), s)
         b.residual(f"{_P}.residual2", x, out, s.stream)
@@ -68,27 +75,43 @@ def post_norm_layers(b: Builder, first: str, s: Sizes) -> str:
     return of_last(last, s.layers)
 
 
-def _attention(b: Builder, x: str, s: Sizes, *, causal: bool = False) -> str:
+def _attention(b: Builder, x: str, s: Sizes, *, causal: bool = False, steps: Sequence[Step] = ()) -> str:
     """Q, K and V, attention, projection. Causal attention keeps K and V in the KV cache."""
-    q, k, v = _qkv(b, x, s, causal)
-    step = Step(s.tokens, s.cached, s.batch)
-    past_k, past_v = (step.cache(b, f"{_P}.{name}", s.width, s.cached) for name in "kv")
-    heads, keys = s.batch * s.heads, s.cached + s.tokens
-    sizes = Attention(heads, s.width // s.heads, s.tokens, keys, causal=causal and s.tokens > 1)
-    mixed = b.attention(f"{_P}.attn", q, (*past_k, k), (*past_v, v), sizes)
-    return b.linear(f"{_P}.proj", mixed, (s.width, s.width), s.columns)
+    steps = steps or [Step(s.tokens, s.cached, s.batch)]
+    mixed = tuple(
+        _heads(b, s, step, f".{at}" if len(steps) > 1 else "", names, causal)
+        for at, (step, names) in enumerate(zip(steps, _qkv(b, x, s, steps, causal), strict=True))
+    )
+    return b.linear(f"{_P}.proj", mixed if len(mixed) > 1 else mixed[0], (s.width, s.width), s.columns)
 
 
-def _qkv(b: Builder, x: str, s: Sizes, kv: bool) -> tuple[str, str, str]:
-    """Queries, keys and values, from one linear layer or three; `kv` sends keys and values to the KV cache."""
-    q, k, v = f"{_P}.q", f"{_P}.k", f"{_P}.v"
+def _heads(b: Builder, s: Sizes, step: Step, at: str, names: Sequence[str], causal: bool) -> str:
+    """The attention of a step among several, `at`; `names` are its Q, K and V."""
+    q, k, v = names
+    past_k, past_v = (step.cache(b, f"{_P}.{name}{at}", s.width, step.cached) for name in "kv")
+    heads, keys = step.batch * s.heads, step.cached + step.tokens
+    masked = causal and step.tokens > 1 and step.is_prefill
+    sizes = Attention(heads, s.width // s.heads, step.tokens, keys, causal=masked)
+    return b.attention(f"{_P}.attn{at}", q, (*past_k, k), (*past_v, v), sizes)
+
+
+def _qkv(b: Builder, x: str, s: Sizes, steps: Sequence[Step], kv: bool) -> list[tuple[str, ...]]:
+    """Queries, keys and values of each step, from one linear layer or three; `kv` sends keys and values to the KV cache."""
+    names = [f"{_P}.q", f"{_P}.k", f"{_P}.v"]
     if not s.fused:
         square = (s.width, s.width)
-        made = (b.linear(p, x, square, s.columns, kv=kv and p != q, bias=s.qkv_bias) for p in (q, k, v))
-        return next(made), next(made), next(made)
-    parts = dict.fromkeys((q, k, v), s.width)
-    b.split(f"{_P}.qkv", x, (3 * s.width, s.width), s.columns, parts, kv=(k, v) if kv else ())
-    return q, k, v
+        return [
+            tuple(b.linear(p, x, square, s.columns, kv=kv and p != names[0], bias=s.qkv_bias) for p in names)
+        ]
+    own = [tuple(f"{p}.{at}" if len(steps) > 1 else p for p in names) for at in range(len(steps))]
+    parts = {
+        p: (s.width, step.columns)
+        for i in range(3)
+        for p, step in zip([o[i] for o in own], steps, strict=True)
+    }
+    cached = tuple(p for _, *keys in own for p in keys) if kv else ()
+    b.split_by(f"{_P}.qkv", x, (3 * s.width, s.width), s.columns, parts, kv=cached)
+    return own
 
 
 def _feed_forward(b: Builder, x: str, s: Sizes) -> str:

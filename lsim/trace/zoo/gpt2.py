@@ -4,11 +4,14 @@ Sizes: Radford et al., "Language Models are Unsupervised Multitask Learners", Op
 smallest model); the config.json of openai-community/gpt2.
 """
 
+from collections.abc import Sequence
+
 from lsim.trace.band import DENSE
 from lsim.trace.document import Document
 from lsim.trace.ir import Role
 from lsim.trace.zoo.builder import Builder
 from lsim.trace.zoo.encoder import Sizes, pre_norm_layers
+from lsim.trace.zoo.step import CHUNK, MIXED, Step
 
 VOCABULARY = 50257
 POSITIONS = 1024
@@ -26,13 +29,19 @@ _CONVENTIONS = (
 )
 
 
-def gpt2(name: str, title: str, s: Sizes) -> Document:
-    """Embedding with learned positions, layers, norm, and a head that shares the table of words."""
-    b = Builder(name, f"{title}, prefill of {s.tokens} tokens", _SOURCES, _CONVENTIONS)
+def gpt2(name: str, title: str, s: Sizes, steps: Sequence[Step] = ()) -> Document:
+    """Embedding with learned positions, layers, norm, and a head that shares the table of words.
+
+    `steps`: of sequences of several lengths at once; `s` has the tokens of all.
+    """
+    what = " and ".join(step.words for step in steps) or f"prefill of {s.tokens} tokens"
+    chunks = CHUNK if any(step.is_chunk for step in steps) else ()
+    mixes = MIXED if len(steps) > 1 else ()
+    b = Builder(name, f"{title}, {what}", _SOURCES, (*_CONVENTIONS, *chunks, *mixes))
     ids = b.tensor("token_ids", Role.INPUT, s.columns)
     word = b.tensor("embed.word", Role.WEIGHT, VOCABULARY, s.width)
     position = b.tensor("embed.position", Role.WEIGHT, POSITIONS, s.width)
     x = b.embedding("embed", [ids, word, position], s.stream)
-    x = b.norm("norm", pre_norm_layers(b, x, s, causal=True), s.stream)
+    x = b.norm("norm", pre_norm_layers(b, x, s, causal=True, steps=steps), s.stream)
     b.tied("head", x, word, (VOCABULARY, s.width), s.columns)
     return b.document()

@@ -14,7 +14,7 @@ from lsim.trace.document import Document
 from lsim.trace.ir import Role
 from lsim.trace.zoo.builder import Attention, Builder, of_last
 from lsim.trace.zoo.experts import Experts, experts
-from lsim.trace.zoo.step import Step
+from lsim.trace.zoo.step import CHUNK, MIXED, Step
 
 _P = "layers.{i}"
 
@@ -83,16 +83,14 @@ _CONVENTIONS = (
     "K, after its rotary embedding, and V are entries of the KV cache.",
     "Rotary angles are computed, not stored: they are neither operands nor parameters.",
 )
+_HEAD = "The head covers the whole sequence, not the last token only."
 _PREFILL = (
-    "The head covers the whole sequence, not the last token only.",
+    _HEAD,
     f"Attention is causal; {DENSE}.",
 )
 _DECODE = (
     "One new token, counted in the context: the cache holds one token less.",
     "The new token sees every key: nothing is masked, so nothing is marked causal.",
-)
-_MIXED = (
-    "Sequences of one length have their attention together, others apart; all linear layers are of all tokens.",
 )
 _GROUPED = ("Queries that share a key-value head are stacked along the rows: K and V are counted once.",)
 _WINDOWED = "Attention sees the last {} tokens; the cache holds no more than that, the new token included."
@@ -118,9 +116,9 @@ def forward(name: str, m: Llama, step: Step) -> Document:
 def mixed(name: str, m: Llama, steps: Sequence[Step]) -> Document:
     """Sequences of several lengths at once: linear layers see the tokens of all, and each of `steps` has its attention."""
     what = " and ".join(step.words for step in steps)
-    said = [_PREFILL if step.is_prefill else _DECODE for step in steps]
+    said = [(_HEAD, *CHUNK) if step.is_chunk else _PREFILL if step.is_prefill else _DECODE for step in steps]
     conventions = dict.fromkeys(line for lines in said for line in lines)
-    return _llama(name, m, steps, what, (*conventions, *(_MIXED if len(steps) > 1 else ())))
+    return _llama(name, m, steps, what, (*conventions, *(MIXED if len(steps) > 1 else ())))
 
 
 def _llama(name: str, m: Llama, steps: Sequence[Step], what: str, conventions: tuple[str, ...]) -> Document:
@@ -189,7 +187,10 @@ def _heads(b: Builder, p: str, m: Llama, step: Step, at: str, names: Sequence[st
 def _sizes(m: Llama, step: Step, past: int) -> Attention:
     window = m.window if 0 < m.window < step.tokens else 0
     heads, group, keys = step.batch * m.kv_heads, m.heads // m.kv_heads, past + step.tokens
-    return Attention(heads, m.head_size, step.tokens, keys, group, causal=step.tokens > 1, window=window)
+    causal = step.is_prefill and step.tokens > 1
+    return Attention(
+        heads, m.head_size, step.tokens, keys, group, causal=causal, window=window if causal else 0
+    )
 
 
 def _mlp(b: Builder, x: str, m: Llama, tokens: int) -> None:

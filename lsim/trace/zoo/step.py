@@ -5,6 +5,14 @@ from attrs import frozen
 from lsim.trace.ir import Role
 from lsim.trace.zoo.builder import Builder
 
+CHUNK = (
+    "Attention of a chunk of a prompt is one dense product of its queries with the cache and the chunk: that it is causal within "
+    "the chunk is not marked.",
+)
+MIXED = (
+    "Sequences of one length have their attention together, others apart; all linear layers are of all tokens.",
+)
+
 
 @frozen
 class Step:
@@ -19,6 +27,11 @@ class Step:
         return self.cached == 0
 
     @property
+    def is_chunk(self) -> bool:
+        """Whether it reads more of a prompt of which the cache holds the beginning."""
+        return self.cached > 0 and self.tokens > 1
+
+    @property
     def columns(self) -> int:
         """Tokens of all sequences: the columns of a linear layer."""
         return self.batch * self.tokens
@@ -29,6 +42,8 @@ class Step:
         of = f", batch {self.batch}" if self.batch > 1 else ""
         if self.is_prefill:
             return f"prefill of {self.tokens} tokens{of}"
+        if self.is_chunk:
+            return f"prefill of {self.tokens} tokens after {self.cached}{of}"
         return f"decode of one token at context {self.cached + self.tokens}{of}"
 
     def cached_in(self, window: int) -> int:
