@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from generations import COARSE, generation
+from generations import COARSE, FAMILIES, generation
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from reference import run as run_reference
@@ -25,6 +25,7 @@ from lsim.results.result import Result
 from lsim.results.tally import Tally
 from lsim.trace.generation import check
 from lsim.trace.zoo import generate as zoo
+from lsim.trace.zoo.schedule import scheduled
 
 
 @settings(
@@ -239,3 +240,50 @@ def test_is_most_of_a_generation_of_512_tokens_by_7b_not_simulated(tmp_path: Pat
 def test_are_the_steps_of_one_generation_those_of_its_model() -> None:
     made = check(zoo.generation("gpt2", 4, 3))
     assert [step.name for step in made.steps] == ["prefill.0", "decode.0", "decode.1"]
+
+
+def test_when_does_each_request_get_its_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(zoo.FAMILIES, "small", lambda: FAMILIES["grouped"])  # type: ignore[arg-type]
+    lines = [
+        {"lsim_schedule": 1, "name": "s"},
+        {"steps": 1, "requests": {"a": 6}},  # a: 1 token
+        {"steps": 2, "requests": {"a": 1, "b": 4}, "prompts": {"b": 11}},  # a: 2 more, b none
+        {"steps": 1, "requests": {"b": 3}},  # a pauses; b: its first
+        {"steps": 2, "requests": {"a": 1, "b": 1}},
+        {"steps": 1, "requests": {"c": 9}, "prompts": {"c": 10}},  # c never gets one
+    ]
+    path = tmp_path / "s.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    steps = check(scheduled("small", path))
+    arch = machine(**COARSE)  # a tick is 1 ns
+    result = lsim.simulate_generation(steps, arch)
+    ticks = [lsim.simulate(steps.trace(number), arch).ticks for number in range(7)]
+    ends = [sum(ticks[: number + 1]) for number in range(7)]
+    assert {name: (r.start, r.first, r.end, r.tokens) for name, r in result.requests.items()} == {
+        "a": (0, ends[0], ends[5], 5),
+        "b": (ends[0], ends[3], ends[5], 3),
+    }
+    assert result.tokens == 8
+    told = json.loads(json.dumps(result.to_dict()))["generation"]
+    assert told["requests"]["b"]["time_to_first_token"] == pytest.approx((ends[3] - ends[0]) * 1e-9)
+    assert told["requests"]["b"]["time_per_output_token"] == pytest.approx((ends[5] - ends[3]) / 2 * 1e-9)
+    assert told["requests"]["a"]["time_per_output_token"] == pytest.approx((ends[5] - ends[0]) / 4 * 1e-9)
+    assert sum(phase["tokens"] for phase in told["phases"].values()) == told["tokens"]
+    assert result.time_to_first_token == pytest.approx(ends[0] * 1e-9)
+
+
+def test_is_the_first_token_that_of_the_last_chunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(zoo.FAMILIES, "small", lambda: FAMILIES["grouped"])  # type: ignore[arg-type]
+    lines = [
+        {"lsim_schedule": 1, "name": "s"},
+        {"steps": 3, "requests": {"a": 4}, "prompts": {"a": 12}},
+        {"steps": 2, "requests": {"a": 1}},
+    ]
+    path = tmp_path / "s.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    result = lsim.simulate_generation(check(scheduled("small", path)), machine(**COARSE))
+    ticks = [step.ticks for step in result.steps]
+    assert result.time_to_first_token == pytest.approx(sum(ticks[:3]) * 1e-9)
+    assert result.time_per_output_token == pytest.approx(sum(ticks[3:]) / 2 * 1e-9)
+    assert result.tokens == 3
+    same_as_alone(result)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from functools import cached_property
 from itertools import groupby
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from lsim.arch import Arch
 from lsim.errors import LawBroken
@@ -41,6 +42,28 @@ class StepRun:
     @property
     def end(self) -> int:
         return self.start + self.ticks
+
+
+@frozen
+class RequestRun:
+    """A request of a continuous batch as it was served, in ticks. `start`: of the first step that it is in; `first`: the end of the step
+    that gives its first new token; `end`: of the one that gives its last. `tokens`: new ones.
+    """
+
+    start: int
+    first: int
+    end: int
+    tokens: int
+
+    @property
+    def to_first_token(self) -> int:
+        """From its first step's begin to its first new token."""
+        return self.first - self.start
+
+    @property
+    def per_output_token(self) -> Fraction | None:
+        """Mean time between its new tokens; None if it got one only."""
+        return Fraction(self.end - self.first, self.tokens - 1) if self.tokens > 1 else None
 
 
 @frozen(eq=False, repr=False)
@@ -85,14 +108,32 @@ class GenerationResult:
 
     @property
     def time_to_first_token(self) -> float:
-        """Seconds to the end of the first step, which reads the prompt and gives the first token of each sequence."""
-        return self._seconds(self.steps[0].end)
+        """Seconds to the end of the first step that gives a token; without a schedule that is the one that reads the prompt."""
+        return self._seconds(self.steps[self._first].end)
 
     @property
     def time_per_output_token(self) -> float | None:
-        """Mean seconds of the steps after the first: between the tokens of a sequence that is in all. None for a single step."""
-        later = len(self.steps) - 1
-        return self._seconds(self.ticks - self.steps[0].end) / later if later else None
+        """Mean seconds of the steps after that one: between the tokens of a sequence that is in all. None if there are none."""
+        later = len(self.steps) - 1 - self._first
+        return self._seconds(self.ticks - self.steps[self._first].end) / later if later else None
+
+    @property
+    def _first(self) -> int:
+        """The first step that gives a token."""
+        return next((number for number, step in enumerate(self.steps) if step.tokens), len(self.steps) - 1)
+
+    @cached_property
+    def requests(self) -> dict[str, RequestRun]:
+        """The requests of a continuous batch that got a token, by name; none where sequences have no names."""
+        found: dict[str, RequestRun] = {}
+        starts: dict[str, int] = {}
+        for step, run in zip(self.generation.steps, self.steps, strict=True):
+            for name, gets in step.phase.requests.items():
+                starts.setdefault(name, run.start)
+                if gets:
+                    before = found.get(name, RequestRun(starts[name], run.end, run.end, 0))
+                    found[name] = evolve(before, end=run.end, tokens=before.tokens + gets)
+        return found
 
     @cached_property
     def simulated(self) -> tuple[StepRun, ...]:
@@ -174,6 +215,7 @@ class GenerationResult:
             "time_to_first_token": self.time_to_first_token,
             "time_per_output_token": self.time_per_output_token,
             "energy_per_token": float(self.energy().total_pj / self.tokens),
+            "requests": {name: self._request(request) for name, request in self.requests.items()},
             "simulated_steps": len(self.simulated),
             "causes": self.sums.causes,
             "phases": {name: self._phase(name) for name in self.phases},
@@ -198,5 +240,15 @@ class GenerationResult:
             "energy": {**energy.all.to_dict(), "total": float(energy.total_pj)},
         }
 
-    def _seconds(self, ticks: int) -> float:
-        return ticks / self.arch.core.clock
+    def _request(self, request: RequestRun) -> dict[str, Any]:
+        each = request.per_output_token
+        return {
+            "tokens": request.tokens,
+            "start": request.start,
+            "end": request.end,
+            "time_to_first_token": self._seconds(request.to_first_token),
+            "time_per_output_token": None if each is None else self._seconds(each),
+        }
+
+    def _seconds(self, ticks: int | Fraction) -> float:
+        return float(ticks / self.arch.core.clock)

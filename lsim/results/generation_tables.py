@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from rich.padding import Padding
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from lsim.trace import Generation
 
 
-PHASES = 24  # that a report shows
+PHASES = REQUESTS = 24  # that a report shows
 
 
 def report(result: GenerationResult) -> Iterator[object]:
@@ -58,6 +59,7 @@ def report(result: GenerationResult) -> Iterator[object]:
         ]
     )
     yield from _phases(result)
+    yield from _requests(result)
     yield from utilization(result.utilization())
     yield from causes_of_tiles(result.sums.causes, result.ticks, arch.core.tiles)
     yield from energy_by_component(result.energy(), result.macs)
@@ -68,11 +70,14 @@ def report(result: GenerationResult) -> Iterator[object]:
 
 def _speeds(result: GenerationResult) -> Iterator[tuple[str, str]]:
     yield "tokens/s", f"{result.tokens_per_second:,.6g}: {result.tokens:,} new tokens over the time"
-    yield "first token", f"{1e3 * result.time_to_first_token:.6g} ms: the first step"
+    yield (
+        "first token",
+        f"{1e3 * result.time_to_first_token:.6g} ms: to the end of the first step that gives one",
+    )
     if result.time_per_output_token is not None:
         yield (
             "next tokens",
-            f"{1e3 * result.time_per_output_token:.6g} ms each, mean of the steps after the first",
+            f"{1e3 * result.time_per_output_token:.6g} ms each, mean of the steps after that one",
         )
     yield "energy", f"{float(result.energy().total_pj / result.tokens / 10**9):.4g} mJ a new token"
 
@@ -96,6 +101,30 @@ def _phases(result: GenerationResult) -> Iterator[object]:
     yield from section("Steps", plain(columns, rows, right=(1, 2, 3, 4, 5, 6, 8)), note)
     if len(steps) > PHASES:
         yield Padding(Text(f"and {len(steps) - PHASES} more phases, see --json"), (0, 0, 0, 1))
+
+
+def _requests(result: GenerationResult) -> Iterator[object]:
+    if not result.requests:
+        return
+    clock = result.arch.core.clock
+
+    def milliseconds(ticks: int | Fraction | None) -> str:
+        return "" if ticks is None else f"{float(1000 * ticks / clock):.6g}"
+
+    rows = [
+        (
+            name,
+            number(one.tokens),
+            *map(milliseconds, (one.start, one.to_first_token, one.per_output_token, one.end)),
+        )
+        for name, one in list(result.requests.items())[:REQUESTS]
+    ]
+    columns = ("request, in ms", "new tokens", "begins at", "to first token", "per next token", "ends at")
+    note = "A request begins with the first step that it is in."
+    yield from section("Requests", plain(columns, rows, right=range(1, len(columns))), note)
+    if len(result.requests) > REQUESTS:
+        more = f"and {len(result.requests) - REQUESTS} more requests, see --json"
+        yield Padding(Text(more), (0, 0, 0, 1))
 
 
 def _phase(name: str, steps: Sequence[StepRun], result: GenerationResult, mj: Millijoules) -> tuple[str, ...]:

@@ -36,9 +36,16 @@ ROOT = Path(__file__).resolve().parents[2]
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """What every command prints as JSON, by command."""
     folder = str(tmp_path_factory.mktemp("runs") / "run")
-    generation = str(tmp_path_factory.mktemp("traces") / "generation.jsonl")
-    call("trace", "make", "gpt2", "--phase", "generate", "--prompt", "4", "--new", "3", "-o", generation)
-    banded = str(tmp_path_factory.mktemp("traces") / "banded.jsonl")
+    traces = tmp_path_factory.mktemp("traces")
+    generation, schedule = str(traces / "generation.jsonl"), traces / "schedule.jsonl"
+    lines = (
+        {"lsim_schedule": 1, "name": "s"},
+        {"steps": 1, "requests": {"a": 4}},
+        {"steps": 2, "requests": {"a": 1}},
+    )
+    schedule.write_text("\n".join(map(json.dumps, lines)))
+    call("trace", "make", "gpt2", "--phase", "generate", "--schedule", str(schedule), "-o", generation)
+    banded = str(traces / "banded.jsonl")
     windowed = from_config(Config(WINDOWED), Request(Phase.PREFILL, tokens=8))
     save(skip_masked(windowed, 3), banded)
     run = ["run", "deit-tiny", "--arch", "lt-b-4bit", "--out", folder]

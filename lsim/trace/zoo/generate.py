@@ -7,13 +7,13 @@ more. So the first new token is that of P tokens, and the last is given at conte
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from attrs import evolve, frozen
 
 from lsim.errors import TraceError
-from lsim.trace.document import Document, Item, Phase, Repeat, Statement
+from lsim.trace.document import Document, Phase
 from lsim.trace.zoo import gpt2, llama
 from lsim.trace.zoo.encoder import Sizes
 from lsim.trace.zoo.step import Step
@@ -118,25 +118,6 @@ def _stretch(decode: Callable[[int], Document], begin: int, end: int) -> int:
     if end - begin < 2:
         return end - begin
     line = Phase("", end - begin, 0, decode(begin).items, decode(begin + 1).items)
-    if not same_form(line.first, line.second):
-        return 1
     return 1 + bisect_left(
         range(1, end - begin), True, key=lambda at: line.items(at) != decode(begin + at).items
     )
-
-
-def same_form(one: Sequence[Item], other: Sequence[Item]) -> bool:
-    """Whether two steps have the same lines, but for sizes."""
-    return [*map(_unsized, _lines(one))] == [*map(_unsized, _lines(other))]
-
-
-def _lines(items: Sequence[Item]) -> Iterator[Statement]:
-    for item in items:
-        yield from item.body if isinstance(item, Repeat) else (item,)
-
-
-def _unsized(line: Statement) -> object:
-    """A line without its sizes."""
-    tensors = [(tensor.name, len(tensor.shape), tensor.role) for tensor in line.tensors]
-    op = line.operator
-    return tensors, op and (op.name, op.kind, op.operands, op.outputs, op.causal, op.label)
