@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lsim.cli.generations import save
+from lsim.cli.making import MOST
 from lsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,10 +17,12 @@ if TYPE_CHECKING:
     from lsim.trace import Trace
 
 _SIZE = click.IntRange(1, 2**40)
+_COUNT = click.IntRange(1, MOST)
 _FILE = click.Path(path_type=Path)
 _OPTIONS = (
-    click.option("--phase", type=click.Choice(["prefill", "decode"]), default="prefill", show_default=True,
-                 help="The whole prompt (image, sequence) at once, or one new token."),
+    click.option("--phase", type=click.Choice(["prefill", "decode", "generate"]), default="prefill", show_default=True,
+                 help="The whole prompt (image, sequence) at once; one new token; or, from a configuration, a generation: both, "
+                 "for all new tokens."),
     click.option("--tokens", type=_SIZE, metavar="N", help="Tokens of the prompt or sequence."),
     click.option("--context", type=_SIZE, metavar="M", help="Tokens that a decode step sees, the new one included."),
     click.option("--batch", type=_SIZE, default=1, show_default=True, metavar="B", help="Sequences or images at once."),
@@ -39,8 +43,12 @@ def _sized(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command("from-config")
 @click.argument("config", type=_FILE, metavar="CONFIG.JSON")
+@click.option("--prompt", type=_COUNT, metavar="P", help="Of a generation: tokens of the prompt.")
+@click.option("--new", type=_COUNT, metavar="G", help="Of a generation: new tokens of each sequence.")
 @_sized
-def from_config(config: Path, name: str, out: Path, **sizes: Any) -> None:
+def from_config(
+    config: Path, name: str, out: Path, prompt: int | None, new: int | None, **sizes: Any
+) -> None:
     """Builds the trace of a model from its configuration alone: no PyTorch, no weights.
 
     The configuration is one of Hugging Face Transformers or diffusers; its 'model_type' says which family it is of.
@@ -50,6 +58,12 @@ def from_config(config: Path, name: str, out: Path, **sizes: Any) -> None:
     from lsim.trace.check import build
     from lsim.trace.text import text_of
 
+    if sizes["phase"] == "generate":
+        _generate(config, name, out, prompt, new, sizes)
+        return
+    for option, value in (("--prompt", prompt), ("--new", new)):
+        if value is not None:
+            raise InputError("says the size of a generation: add --phase generate", place=option)
     document = document_of(read_config(config), _request(sizes), name)
     _save(build(document), text_of(document), out)
 
@@ -80,6 +94,8 @@ def from_torch(
     from lsim.extract.config import read_config
     from lsim.trace import dumps
 
+    if sizes["phase"] == "generate":
+        raise InputError("a module is recorded for one step: from-config builds generations", place="--phase")
     if (target is None) == (hf is None) or (hf is None) != (config is None):
         raise InputError("takes MODULE:CALLABLE, or --hf CLASS with --config CONFIG.JSON", place="from-torch")
     if hf is not None and config is not None:
@@ -87,6 +103,27 @@ def from_torch(
     else:
         trace = _called(target or "", name, sizes, allow_unknown)
     _save(trace, dumps(trace), out)
+
+
+def _generate(
+    config: Path, name: str, out: Path, prompt: int | None, new: int | None, sizes: dict[str, Any]
+) -> None:
+    """Writes the file of a generation."""
+    from lsim.extract.api import generation_of
+    from lsim.extract.config import read_config
+    from lsim.trace.generation import check
+    from lsim.trace.text import text_of
+
+    if prompt is None or new is None:
+        raise InputError("a generation needs its size", place="--prompt" if prompt is None else "--new")
+    for size in ("tokens", "context"):
+        if sizes[size] is not None:
+            raise InputError("a generation has --prompt and --new", place=f"--{size}")
+    request = _request({**sizes, "phase": "prefill"})
+    made = check(generation_of(read_config(config), request, prompt, new, name))
+    path = save(out, text_of(made.document))
+    told = f"{made.total_macs:,} MACs in {len(made.steps):,} steps, {made.parameters:,} parameters"
+    click.echo(f"{path}  {made.name}: {told}")
 
 
 def _request(sizes: dict[str, Any]) -> Request:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,13 @@ from lsim.errors import TraceError
 from lsim.extract import quantization
 from lsim.extract.config import Config, read_config
 from lsim.extract.families import FAMILIES, family
-from lsim.extract.request import Request
+from lsim.extract.request import Phase, Request
 from lsim.trace.check import build
 from lsim.trace.document import Document
 from lsim.trace.ir import Trace
 from lsim.trace.zoo.experts import BALANCED
+from lsim.trace.zoo.generate import Family, generate
+from lsim.trace.zoo.step import Step
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +37,29 @@ def document_of(config: Config, request: Request, name: str = "") -> Document:
     except TraceError as error:
         raise error.at(file=config.file) from None
     return evolve(document, conventions=document.conventions + quantization.conventions(config))
+
+
+def generation_of(config: Config, request: Request, prompt: int, new: int, name: str = "") -> Document:
+    """The document of a whole generation by a decoder: `prompt` tokens, then `new` ones of each sequence of the request's batch."""
+    kind = family(config)
+    named = name or f"{kind}-generate-{prompt}-{new}" + (
+        f"-batch-{request.batch}" if request.batch > 1 else ""
+    )
+
+    def forward(name: str, steps: Sequence[Step]) -> Document:
+        (step,) = steps
+        if step.is_prefill:
+            return document_of(config, evolve(request, phase=Phase.PREFILL, tokens=step.tokens), name)
+        context = step.cached + step.tokens
+        return document_of(config, evolve(request, phase=Phase.DECODE, context=context), name)
+
+    forward(
+        named, [Step(1, prompt)]
+    )  # refuses a model that has no decode step, also where only one token is asked for
+    try:
+        return generate(named, Family(kind, forward), prompt, new, request.batch)
+    except TraceError as error:
+        raise error.at(file=config.file) from None
 
 
 def from_class(

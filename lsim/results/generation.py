@@ -107,20 +107,28 @@ class GenerationResult:
         return self.tokens / self.seconds
 
     @property
-    def time_to_first_token(self) -> float:
-        """Seconds to the end of the first step that gives a token; without a schedule that is the one that reads the prompt."""
-        return self._seconds(self.steps[self._first].end)
+    def time_to_first_token(self) -> float | None:
+        """Seconds to the end of the first step that gives a token; without a schedule that is the one that reads the prompt. None if
+        no step gives one."""
+        return None if self._first is None else self._seconds(self.steps[self._first].end)
 
     @property
     def time_per_output_token(self) -> float | None:
         """Mean seconds of the steps after that one: between the tokens of a sequence that is in all. None if there are none."""
+        if self._first is None or self._first == len(self.steps) - 1:
+            return None
         later = len(self.steps) - 1 - self._first
-        return self._seconds(self.ticks - self.steps[self._first].end) / later if later else None
+        return self._seconds(self.ticks - self.steps[self._first].end) / later
 
     @property
-    def _first(self) -> int:
+    def energy_per_token(self) -> Fraction | None:
+        """pJ of all steps, prompts included, over the new tokens; None if there are none."""
+        return self.energy().total_pj / self.tokens if self.tokens else None
+
+    @cached_property
+    def _first(self) -> int | None:
         """The first step that gives a token."""
-        return next((number for number, step in enumerate(self.steps) if step.tokens), len(self.steps) - 1)
+        return next((number for number, step in enumerate(self.steps) if step.tokens), None)
 
     @cached_property
     def requests(self) -> dict[str, RequestRun]:
@@ -214,7 +222,7 @@ class GenerationResult:
             "tokens_per_second": self.tokens_per_second,
             "time_to_first_token": self.time_to_first_token,
             "time_per_output_token": self.time_per_output_token,
-            "energy_per_token": float(self.energy().total_pj / self.tokens),
+            "energy_per_token": None if self.energy_per_token is None else float(self.energy_per_token),
             "requests": {name: self._request(request) for name, request in self.requests.items()},
             "simulated_steps": len(self.simulated),
             "causes": self.sums.causes,

@@ -69,17 +69,14 @@ def report(result: GenerationResult) -> Iterator[object]:
 
 
 def _speeds(result: GenerationResult) -> Iterator[tuple[str, str]]:
+    first, later, energy = result.time_to_first_token, result.time_per_output_token, result.energy_per_token
     yield "tokens/s", f"{result.tokens_per_second:,.6g}: {result.tokens:,} new tokens over the time"
-    yield (
-        "first token",
-        f"{1e3 * result.time_to_first_token:.6g} ms: to the end of the first step that gives one",
-    )
-    if result.time_per_output_token is not None:
-        yield (
-            "next tokens",
-            f"{1e3 * result.time_per_output_token:.6g} ms each, mean of the steps after that one",
-        )
-    yield "energy", f"{float(result.energy().total_pj / result.tokens / 10**9):.4g} mJ a new token"
+    if first is not None:
+        yield "first token", f"{1e3 * first:.6g} ms: to the end of the first step that gives one"
+    if later is not None:
+        yield "next tokens", f"{1e3 * later:.6g} ms each, mean of the steps after that one"
+    if energy is not None:
+        yield "energy", f"{float(energy / 10**9):.4g} mJ a new token"
 
 
 def _phases(result: GenerationResult) -> Iterator[object]:

@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 from lsim.errors import TraceError
 from lsim.trace.check import build, check_sizes
 from lsim.trace.document import Document, Item, Phase, Repeat, Statement, grown_operator, grown_tensor
-from lsim.trace.ir import Role, Trace
+from lsim.trace.ir import Role, Tensor, Trace
 from lsim.trace.masks import Masked, masked, total
 from lsim.trace.text import text_of
 
@@ -121,14 +121,20 @@ class Generation:
 
     @cached_property
     def parameters(self) -> int:
-        """Elements of the weights, those that several phases read counted once."""
-        return sum({name: n for weights in self.weights.values() for name, n in weights.items()}.values())
+        """Elements of the weights, those that several phases read counted once. Where phases read more or fewer experts of a stack,
+        those of the phase that reads most."""
+        known: dict[str, Tensor] = {}
+        for weights in self.weights.values():
+            for name, tensor in weights.items():
+                if known.setdefault(name, tensor).elements != tensor.elements:
+                    return max(sum(t.elements for t in own.values()) for own in self.weights.values())
+        return sum(tensor.elements for tensor in known.values())
 
     @cached_property
-    def weights(self) -> dict[str, dict[str, int]]:
-        """Of each phase, the elements of its weights by name."""
+    def weights(self) -> dict[str, dict[str, Tensor]]:
+        """Of each phase, its weights by name."""
         return {
-            phase: {t.name: t.elements for t in growth.first.tensors.values() if t.role is Role.WEIGHT}
+            phase: {t.name: t for t in growth.first.tensors.values() if t.role is Role.WEIGHT}
             for phase, growth in self._growths.items()
         }
 
@@ -148,14 +154,20 @@ class Generation:
 
 
 def _check_weights(generation: Generation) -> None:
-    """That weights of one name have one size."""
-    known: dict[str, int] = {}
+    """That weights of one name have one size; of a stack of experts (three sizes, the first of which counts them) fewer or more
+    may be read in another phase."""
+    known: dict[str, Tensor] = {}
     for phase, weights in generation.weights.items():
         line = next(one.line for one in generation.document.phases if one.name == phase)
-        for name, elements in weights.items():
-            if known.setdefault(name, elements) != elements:
-                problem = f"has {elements} elements in phase {phase!r} and {known[name]} before"
+        for name, tensor in weights.items():
+            before = known.setdefault(name, tensor)
+            if before.elements != tensor.elements and not _are_experts(before, tensor):
+                problem = f"has {tensor.elements} elements in phase {phase!r} and {before.elements} before"
                 raise TraceError(problem, line=line, place=name)
+
+
+def _are_experts(one: Tensor, other: Tensor) -> bool:
+    return len(one.shape) == len(other.shape) == 3 and one.shape[1:] == other.shape[1:]
 
 
 @frozen

@@ -86,7 +86,7 @@ def test_is_it_the_same_file_each_time(tmp_path, config):
     [
         ((), "--tokens: is missing"),
         (("--tokens", "0"), "--tokens"),
-        (("--phase", "generate"), "--phase"),
+        (("--phase", "training"), "--phase"),
         (("--tokens", "4", "--context", "9"), "--context: a prefill sees its own tokens only"),
     ],
 )
