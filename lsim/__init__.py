@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lsim.models import load_model as load_model
     from lsim.models import predict as predict
     from lsim.results.generation import GenerationResult as GenerationResult
+    from lsim.results.generation_store import load_generation_result as load_generation_result
     from lsim.results.result import Result as Result
     from lsim.results.store import load_result as load_result
     from lsim.simulate import simulate as simulate
@@ -56,6 +57,7 @@ _HOMES = {
     "list_archs": "lsim.arch",
     "list_traces": "lsim.trace",
     "load_arch": "lsim.arch",
+    "load_generation_result": "lsim.results.generation_store",
     "load_model": "lsim.models",
     "load_result": "lsim.results.store",
     "load_trace": "lsim.trace",
@@ -85,6 +87,7 @@ __all__ = [
     "list_archs",
     "list_traces",
     "load_arch",
+    "load_generation_result",
     "load_model",
     "load_result",
     "load_trace",

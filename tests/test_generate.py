@@ -185,9 +185,29 @@ def test_is_what_is_stored_the_same_bytes_each_time(file: str, tmp_path: Path) -
     for name in "ab":
         call("run", file, "--arch", "lt-b-4bit", "--quiet", "--out", str(tmp_path / name))
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
-    assert names == ["arch.yaml", "manifest.json", "result.json", "trace.jsonl"]
+    assert names == ["arch.yaml", "manifest.json", "result.json", "sums.json", "trace.jsonl"]
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_is_a_result_read_back_what_was_told(file: str, tmp_path: Path) -> None:
+    told = json.loads(call("run", file, "--arch", "lt-b-4bit", "--mapping", "head-parallel", "--ideal", "hbm", "--out", str(tmp_path / "r"), "--json"))  # fmt: skip
+    again = lsim.load_generation_result(tmp_path / "r")
+    assert {**json.loads(json.dumps(again.to_dict())), "cpu_s": told["cpu_s"]} == told
+    again.check()
+
+
+def test_is_a_folder_refused_that_is_not_whole_or_of_another_kind(file: str, tmp_path: Path) -> None:
+    call("run", file, "--arch", "lt-b-4bit", "--quiet", "--out", str(tmp_path / "r"))
+    with pytest.raises(InputError, match="is of a generation, which has no timeline"):
+        lsim.load_result(tmp_path / "r")
+    assert "is of a generation" in call("inspect", str(tmp_path / "r"), code=2)
+    (tmp_path / "r" / "sums.json").write_text("{}")
+    with pytest.raises(InputError, match="is not the file that this result was written with"):
+        lsim.load_generation_result(tmp_path / "r")
+    call("run", file, "--arch", "lt-b-4bit", "--only", "1", "--quiet", "--out", str(tmp_path / "step"))
+    with pytest.raises(InputError, match="is not of a result of lsim"):
+        lsim.load_generation_result(tmp_path / "step")
 
 
 REFUSED = {

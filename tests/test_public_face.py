@@ -26,6 +26,7 @@ FACE = [
     "list_archs",
     "list_traces",
     "load_arch",
+    "load_generation_result",
     "load_model",
     "load_result",
     "load_trace",

@@ -2,6 +2,7 @@
 
     result.json     what `lsim run --json` prints, without the CPU time: the same inputs give the same bytes
     timeline.npz    every state of every part, folded: see `lsim.results.store`
+    sums.json       of a generation, in its place: the sums of each phase, see `lsim.results.generation_store`
     trace.jsonl, arch.yaml   what was run on what, so that the folder stands alone
     manifest.json   what it is the result of, and the digest of each file
 
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsim.arch import dump_arch
 from lsim.errors import InputError
-from lsim.results.store import ARCH, MANIFEST, RESULT, TIMELINE, TRACE, pack
+from lsim.results.store import ARCH, MANIFEST, RESULT, SUMS, TIMELINE, TRACE, pack
 from lsim.trace import dumps
 from lsim.trace.text import text_of
 
@@ -50,7 +51,10 @@ def write_result(result: Result, folder: Path) -> None:
 def write_generation(result: GenerationResult, folder: Path) -> None:
     """Writes the result of a generation, which has its steps as a table and no timeline: `lsim run --only` gives that of a
     step, which is a run of its own."""
-    _write(result, folder, {TRACE: text_of(result.generation.document).encode()})
+    from lsim.results.generation_store import pack_sums
+
+    files = {TRACE: text_of(result.generation.document).encode(), SUMS: pack_sums(result)}
+    _write(result, folder, files)
 
 
 def _write(result: Result | GenerationResult, folder: Path, files: Mapping[str, bytes]) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 TIMELINE, TRACE, ARCH, RESULT = "timeline.npz", "trace.jsonl", "arch.yaml", "result.json"
-MANIFEST = "manifest.json"
+MANIFEST, SUMS = "manifest.json", "sums.json"
 _FOLD_NUMBERS = ("first", "last", "count", "period", "shift")
 
 
@@ -99,8 +100,8 @@ def load_result(folder: str | Path) -> Result:
     from lsim.trace import load_trace
 
     folder = Path(folder)
-    _check_digests(folder)
-    told = _read(folder / RESULT)
+    check_digests(folder, (RESULT, TIMELINE, TRACE, ARCH))
+    told = read(folder / RESULT)
     options = told["options"]
     arch = load_arch(folder / ARCH).with_ideal(options["ideal"])
     log = unpack(folder / TIMELINE)
@@ -108,19 +109,22 @@ def load_result(folder: str | Path) -> Result:
     return Result(trace, arch, options, log, told["events"], told["folds"], 0.0, Statistics(log))
 
 
-def _check_digests(folder: Path) -> None:
-    """Raises InputError unless each file is the one that the manifest was written with."""
-    manifest = _read(folder / MANIFEST)
-    digests = manifest.get("files")
-    if not isinstance(digests, dict) or not digests.keys() >= {RESULT, TIMELINE, TRACE, ARCH}:
+def check_digests(folder: Path, names: Sequence[str]) -> None:
+    """Raises InputError unless each of these files is the one that the manifest was written with."""
+    digests = read(folder / MANIFEST).get("files")
+    if isinstance(digests, dict) and SUMS in digests and TIMELINE in names:
+        problem = "is of a generation, which has no timeline: `lsim run --only` gives that of a step"
+        raise InputError(problem, file=str(folder / MANIFEST))
+    if not isinstance(digests, dict) or not digests.keys() >= set(names):
         raise InputError("is not of a result of lsim", file=str(folder / MANIFEST))
-    for name in (RESULT, TIMELINE, TRACE, ARCH):
+    for name in names:
         if sha256(_bytes(folder / name)).hexdigest() != digests[name]:
             problem = f"is not the file that this result was written with: {MANIFEST} has another digest"
             raise InputError(problem, file=str(folder / name))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of a result."""
     try:
         told = json.loads(_bytes(path))
     except ValueError:

@@ -71,6 +71,34 @@ class Tally:
             if part == group.part("core"):
                 self.blocks[group.name][amounts] += times
 
+    def to_dict(self) -> dict[str, Any]:
+        """All of it for JSON: whole numbers, so nothing is lost."""
+        parts = {
+            name: [busy, self._idle[name], dict(self._waiting[name])] for name, busy in self._busy.items()
+        }
+        blocks = {group: list(counts.items()) for group, counts in self.blocks.items()}
+        tiles = {name: dict(causes) for name, causes in self.tiles.items()}
+        return {
+            "ticks": self.ticks,
+            "amounts": dict(self.amounts),
+            "tiles": tiles,
+            "blocks": blocks,
+            "parts": parts,
+        }
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any], groups: tuple[Group, ...]) -> Tally:
+        """What `to_dict` told."""
+        tally = cls(told["ticks"], Counter(told["amounts"]), groups=groups)
+        _add(tally.tiles, told["tiles"])
+        for group, counts in told["blocks"].items():
+            for amounts, times in counts:
+                tally.blocks[group][tuple((name, n) for name, n in amounts)] = times
+        for name, (busy, idle, waiting) in told["parts"].items():
+            tally._busy[name], tally._idle[name] = busy, idle
+            tally._waiting[name].update(waiting)
+        return tally
+
     # -- what is told of it ----------------------------------------------------------------------------------------
     @property
     def causes(self) -> dict[str, int]:
