@@ -222,3 +222,31 @@ def test_is_a_step_refused_that_there_is_not() -> None:
 def test_is_the_hash_that_of_the_work() -> None:
     assert read(*LINES).sha256 == read({**HEADER, "description": "other words"}, *LINES[1:]).sha256
     assert read(*LINES).sha256 != read(*changed(2, steps=6)).sha256
+
+
+def test_are_macs_of_each_step_and_of_all_those_of_the_traces_of_sizes_that_grow_at_once() -> None:
+    lines = [
+        HEADER,
+        {**PHASE, "steps": 12},
+        {"tensor": "x", "role": "kv", "shape": ["2+t", "3+2*t", "4+3*t"]},
+        {"tensor": "y", "role": "kv", "shape": ["2+t", "4+3*t", "5+t"]},
+        {"op": "xy", "kind": "gemm", "heads": "2+t", "rows": "3+2*t", "depth": "4+3*t", "columns": "5+t", "operands": ["x", "y"], "outputs": {"z": ["2+t", "3+2*t", "5+t"]}},
+        {"end": "t"},
+    ]  # fmt: skip
+    made = read(*lines)
+    wanted = [(2 + t) * (3 + 2 * t) * (4 + 3 * t) * (5 + t) for t in range(12)]
+    assert [made.macs(t) for t in range(12)] == wanted == [made.trace(t).macs for t in range(12)]
+    (phase,) = made.phases()
+    assert (phase["first_macs"], phase["last_macs"], phase["macs"]) == (wanted[0], wanted[-1], sum(wanted))
+    assert made.total_macs == sum(wanted)
+
+
+@pytest.mark.parametrize("requests", [{"a": 1, "b": 0}, {"a": -1}, {"a": "1"}, ["a"]])
+def test_are_requests_of_a_phase_refused_that_do_not_add_up(requests: object) -> None:
+    if requests == {"a": 1, "b": 0}:
+        assert read(*changed(2, tokens=1, requests=requests)).steps[0].phase.requests == requests
+        said = "'requests' get 1 new tokens a step, and 'tokens' says 2"
+    else:
+        said = "'requests' must be (a whole number from 0|an object of whole numbers)"
+    with pytest.raises(TraceError, match=f"line 2: .*{said}"):
+        read(*changed(2, tokens=2, requests=requests))

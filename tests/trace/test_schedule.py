@@ -159,6 +159,16 @@ REFUSED: list[tuple[list[object], str]] = [
     ([{**line(1, a=7), "prompts": {"b": 7}}], "s.jsonl:2: .*'prompts' is for a request .*, and 'b' does not"),
     ([{**line(1, a=7), "prompts": {"a": 0}}], "s.jsonl:2: .*'prompts' must be a whole number from 1"),
     ([line(1)], "s.jsonl:2: .*'requests' is empty"),
+    ([{"steps": 1, "requests": {"": 4}}], "s.jsonl:2: .*a request has no name"),
+    ([{"steps": 10**9, "requests": {"a": 1}}], "s.jsonl:2: .*has 1,000,000,000 steps to here"),
+    (
+        [{"steps": 1, "requests": {"a": -4}}],
+        "s.jsonl:2: .*'requests' must be a whole number from 1 .*, not -4",
+    ),
+    (
+        [{"steps": 1, "requests": {"a": 4}, "prompt": {"a": 9}}],
+        "s.jsonl:2: .*no field 'prompt' here; did you mean 'prompts'",
+    ),
     (
         [{**line(1, a=1), "cached": {"b": 3}}],
         "'cached' is for a request that arrives in this line, and 'b' does not",

@@ -118,6 +118,8 @@ class _Reader:
     def _check_line(self, record: Record, count: int, requests: Mapping[str, int]) -> None:
         if not requests:
             record.refuse("'requests' is empty: a step has at least one")
+        if "" in requests:
+            record.refuse("a request has no name")
         self.steps += count
         if self.steps > MAX_STEPS:
             record.refuse(
