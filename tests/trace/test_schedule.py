@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from outline import outline
 
+import lsim.trace
 from lsim.cli import cli
 from lsim.errors import TraceError
 from lsim.trace import Generation, Trace
@@ -214,3 +215,17 @@ def test_does_the_command_make_a_generation_of_a_schedule(file: Path, tmp_path: 
     done = CliRunner().invoke(cli, [*arguments, "--new", "3"])
     assert done.exit_code == 2
     assert "--new: is said by the schedule" in done.output
+
+
+def test_does_the_schedule_of_the_format_page_mean_what_the_page_says(tmp_path: Path) -> None:
+    page = Path(lsim.trace.__file__).with_name("FORMAT.md").read_text(encoding="utf-8")
+    path = tmp_path / "s.jsonl"
+    path.write_text(page.partition("## Schedules")[2].split("```")[1].lstrip())
+    steps = check(scheduled("llama-2-7b", path))
+    firsts = {}
+    for step in steps.steps:
+        for name, gets in step.phase.requests.items():
+            if gets:
+                firsts.setdefault(name, step.phase.name)
+    assert firsts == {"a": "line-2", "b": "line-5"}  # the header is a line, too
+    assert (len(steps.steps), steps.tokens) == (63, 63 + 51)
