@@ -80,9 +80,9 @@ class _Replay:
     def step(self, step: Step, start: int) -> StepRun:
         begin = time.process_time()
         machine = made(self.generation.trace(step.number), self.options)
-        run = self._known(machine, step) or self._simulated(machine, step, begin)
+        ran = self._known(machine, step) or self._simulated(machine, step, begin)
         phase, macs = step.phase, machine.plan.trace.macs
-        return evolve(run, phase=phase.name, tokens=phase.tokens, macs=macs, start=start)
+        return evolve(ran, phase=phase.name, tokens=phase.tokens, macs=macs, start=start)
 
     def _known(self, machine: Machine, step: Step) -> StepRun | None:
         """A step that takes as long as the last that was simulated."""
