@@ -43,7 +43,8 @@ class Skeleton:
 
     @cached_property
     def first(self) -> tuple[int, ...]:
-        """Of each unit, the first that has the same programs, of operators of the same kinds and sizes on operands in the same places."""
+        """Of each unit, the first that has the same programs, of operators of the same kinds, labels and sizes, on operands of the same
+        roles and makers in the same places."""
         known: dict[Hashable, int] = {}
         pairs = enumerate(zip(self.units, self.made, strict=True))
         return tuple(known.setdefault(self._key(unit, made), i) for i, (unit, made) in pairs)
@@ -77,7 +78,9 @@ class Skeleton:
         structure = tuple(
             (
                 operator.kind,
-                trace.is_linear(operator),
+                operator.label,
+                operator.causal,
+                tuple(trace.tensors[name].role for name in (*operator.reads, *operator.outputs)),
                 tuple(tuple(map(self._maker, operand)) for operand in operator.operands),
                 tuple(reads_hbm(operand, resident) for operand in operator.operands),
             )
@@ -94,7 +97,7 @@ def sizes(trace: Trace, unit: Unit) -> Hashable:
     """All sizes that the plan of a unit reads."""
     tensors = trace.tensors
     return tuple(
-        (o.heads, o.rows, o.depth, o.columns, *[tensors[t].shape for t in (*o.reads, *o.outputs)])
+        (o.heads, o.rows, o.depth, o.columns, o.window, *[tensors[t].shape for t in (*o.reads, *o.outputs)])
         for o in unit.operators
     )
 
