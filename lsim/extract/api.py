@@ -53,9 +53,8 @@ def generation_of(config: Config, request: Request, prompt: int, new: int, name:
         context = step.cached + step.tokens
         return document_of(config, evolve(request, phase=Phase.DECODE, context=context), name)
 
-    forward(
-        named, [Step(1, prompt)]
-    )  # refuses a model that has no decode step, also where only one token is asked for
+    # refuses a model that has no decode step, also where only one token is asked for
+    forward(named, [Step(1, prompt)])
     try:
         return generate(named, Family(kind, forward), prompt, new, request.batch)
     except TraceError as error:

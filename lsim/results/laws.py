@@ -27,9 +27,7 @@ def check(env: Environment, plan: Plan, statistics: Statistics) -> None:
 
 def check_amounts(amounts: Mapping[str, int], macs: int, end: int) -> None:
     """The laws of what is counted, of one run or of many: all work is done, and what entered a buffer left it."""
-    done = amounts.get("macs", 0)
-    if done != macs:
-        raise LawBroken("core", end, f"{done} MACs were done and the trace has {macs}")
+    _work_is_done(amounts, macs, end)
     _bytes_are_conserved(amounts, end)
 
 
@@ -59,6 +57,12 @@ def _tokens_are_home(env: Environment) -> None:
                 env._now,
                 f"a channel that it gives to holds {now} at the end, {channel.initial} at the start",
             )
+
+
+def _work_is_done(amounts: Mapping[str, int], macs: int, end: int) -> None:
+    done = amounts.get("macs", 0)
+    if done != macs:
+        raise LawBroken("core", end, f"{done} MACs were done and the trace has {macs}")
 
 
 def _bytes_are_conserved(amounts: Mapping[str, int], end: int) -> None:
