@@ -3,25 +3,33 @@
 Each operator is a COMP_NODE: what it reads and writes stands in `inputs` and `outputs` as PyTorch's execution traces have it (lists in
 the text form of Python; a tensor is [tensor id, storage id, offset, elements, bytes an element, device]), whom it waits for in
 `data_deps`. `num_ops` (two a MAC, or one an element) and `tensor_size` (elements read and written) are those that roofline models of
-Chakra's users read. What Chakra has no place for is in attributes `lsim.…`: kind, sizes, heads, roles, names, causal.
+Chakra's users read. What Chakra has no place for is in attributes `lsim.…`: all fields of an operator, and the names and
+roles of its tensors.
 
 Chakra counts whole bytes: an element is given as one byte. The width of operands is a policy of the run.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, pairwise
 from typing import Any
+
+from attrs import fields
 
 from lsim.errors import TraceError
 from lsim.extract.chakra_schema import COMP_NODE, METADATA_NODE, Messages, attributes, decode, encode
+from lsim.trace.band import Band
+from lsim.trace.document import Document, Statement
 from lsim.trace.files import loads
-from lsim.trace.ir import Operator, Role, Tensor, Trace
+from lsim.trace.ir import Kind, Operator, Role, Tensor, Trace
 from lsim.trace.parse import VERSION
+from lsim.trace.text import text_of
 
 MARK = "lsim.trace"
 SCHEMA = "1.0.2-chakra.1.0.0"  # as Chakra's own converters write it
 
-_SIZES = ("heads", "rows", "depth", "columns")
+# What an operator is, beside its name, which Chakra has, and its tensors.
+_FIELDS = tuple(f.name for f in fields(Operator) if f.name not in ("name", "operands", "outputs"))
 
 
 # -- writing -------------------------------------------------------------------------------------------------------
@@ -80,12 +88,8 @@ def _attributes(trace: Trace, operator: Operator) -> dict[str, object]:
     return {
         "is_cpu_op": False,
         "num_ops": 2 * operator.macs or operator.elements,
-        "lsim.kind": operator.kind.value,
-        "lsim.label": operator.label,
-        **{f"lsim.{size}": getattr(operator, size) for size in _SIZES},
-        "lsim.causal": operator.causal,
-        **({"lsim.window": operator.window} if operator.window else {}),
-        **({"lsim.band": list(operator.band)} if operator.band else {}),
+        **{f"lsim.{field}": getattr(operator, field) for field in _FIELDS},
+        "lsim.band": list(operator.band or ()),
         "lsim.operands": [len(operand) for operand in operator.operands],
         "lsim.inputs": operator.reads,
         "lsim.input_roles": [trace.tensors[name].role.value for name in operator.reads],
@@ -106,27 +110,20 @@ def from_chakra(content: bytes, name: str, allow_unknown: bool = False) -> tuple
         from lsim.extract.chakra_foreign import read_foreign
 
         return read_foreign(nodes, name, allow_unknown)
-    body = [line for node in nodes if node.type != METADATA_NODE for line in _lines(node)]
+    if about[MARK] != VERSION:
+        raise TraceError(f"format {about[MARK]} is not known: this lsim reads format {VERSION}", place=MARK)
+    statements = [one for node in nodes if node.type != METADATA_NODE for one in _statements(node)]
+    name, description = about.get("lsim.name", ""), about.get("lsim.description", "")
+    sources, conventions = (tuple(about.get(f"lsim.{word}", ())) for word in ("sources", "conventions"))
     try:
-        return loads("\n".join(json.dumps(line) for line in (*_head(about), *_once(body)))), []
+        return loads(text_of(Document(name, description, sources, conventions, tuple(_once(statements))))), []
     except TraceError as error:
         error.line = None  # of the text made here, which nobody has seen
         raise error from None
 
 
-def _head(about: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The lines of a trace file before the first tensor."""
-    yield {
-        "lsim_trace": about[MARK],
-        "name": about.get("lsim.name"),
-        "description": about.get("lsim.description", ""),
-    }
-    for word in ("source", "convention"):
-        yield from ({word: one} for one in about.get(f"lsim.{word}s", ()))
-
-
-def _lines(node: Any) -> Iterator[dict[str, Any]]:
-    """The lines of a trace file that say what a node says: the tensors that it reads, and itself."""
+def _statements(node: Any) -> Iterator[Statement]:
+    """What a node says: the tensors that it reads, those made by others too, and itself."""
     said = attributes(node)
     try:
         names, counts = said["lsim.inputs"], said["lsim.operands"]
@@ -134,22 +131,16 @@ def _lines(node: Any) -> Iterator[dict[str, Any]]:
         outputs = _tensors(said["lsim.outputs"], said["lsim.output_roles"], _flat(node.outputs.shapes))
         if sum(counts) != len(names):
             raise ValueError("its operands and its inputs differ")
-        sizes = {size: said[f"lsim.{size}"] for size in _SIZES if size != "depth" or said["lsim.depth"]}
-        kind, label, causal = said["lsim.kind"], said["lsim.label"], said["lsim.causal"]
-        mask = {word: said[f"lsim.{word}"] for word in ("window", "band") if f"lsim.{word}" in said}
+        its = {field: said[f"lsim.{field}"] for field in _FIELDS}
+        kind, band = Kind(its.pop("kind")), its.pop("band")
+        its["band"] = Band(*band) if band else None
     except (KeyError, ValueError, TypeError) as error:
         problem = f"the attributes that lsim wrote are missing or broken: {error}"
         raise TraceError(problem, place=f"node {node.id} ({node.name})") from None
-    for tensor in inputs:
-        if tensor.role is not Role.ACTIVATION:
-            yield {"tensor": tensor.name, "role": tensor.role, "shape": tensor.shape}
-    ends = [sum(counts[: at + 1]) for at in range(len(counts))]
-    yield {
-        "op": node.name, "kind": kind, "label": label, **sizes, "causal": causal, **mask,
-        "operands": [names[end - count : end] for end, count in zip(ends, counts, strict=True)],
-        "outputs": {tensor.name: tensor.shape for tensor in outputs},
-        "kv": [tensor.name for tensor in outputs if tensor.role is Role.KV],
-    }  # fmt: skip
+    yield from (Statement((tensor,)) for tensor in inputs if tensor.role is not Role.ACTIVATION)
+    operands = tuple(tuple(names[begin:end]) for begin, end in pairwise(accumulate(counts, initial=0)))
+    written = tuple(tensor.name for tensor in outputs)
+    yield Statement(tuple(outputs), Operator(node.name, kind, operands, written, **its))
 
 
 def _tensors(names: Sequence[str], roles: Sequence[str], shapes: Sequence[Any]) -> list[Tensor]:
@@ -164,10 +155,11 @@ def _flat(text: str) -> list[Any]:
     return [one for shape in shapes for one in (shape if shape and isinstance(shape[0], list) else [shape])]
 
 
-def _once(lines: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The lines, but for tensors that an operator writes, and those said before."""
-    known = {name for line in lines for name in line.get("outputs", ())}
-    for line in lines:
-        if line.get("tensor") not in known:
-            yield line
-            known.update([line["tensor"]] if "tensor" in line else [])
+def _once(statements: Sequence[Statement]) -> Iterator[Statement]:
+    """The statements, but for tensors that an operator writes, and those said before."""
+    known = {name for one in statements if one.operator for name in one.operator.outputs}
+    for one in statements:
+        names = {tensor.name for tensor in one.tensors}
+        if one.operator or not names <= known:
+            yield one
+            known |= names
