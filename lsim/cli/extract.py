@@ -161,5 +161,5 @@ def _save(trace: Trace, text: str, out: Path) -> None:
     sizes = f"{trace.macs:,} MACs in {len(trace.operators):,} operators, {trace.parameters:,} parameters"
     click.echo(f"{out}  {trace.name}: {sizes}")
     for line in trace.conventions:
-        if line.startswith(("Unknown", "Parameters that", "Quantised")):
+        if line.startswith(("Unknown", "Parameters that", "Quantised", "Masks that")):
             click.echo(f"note: {line}")

@@ -66,7 +66,7 @@ def from_class(
 ) -> Trace:
     """The trace of a model class of Transformers or diffusers, recorded from its code, for one run."""
     from lsim.extract.hf import inputs_of, model_of
-    from lsim.extract.record import need_torch
+    from lsim.extract.meta import need_torch
 
     need_torch()
     module = model_of(model, config)

@@ -20,7 +20,7 @@ from lsim.trace.zoo.experts import BALANCED, Experts
 
 _CONVENTIONS = (
     "Masks, positions and scalings by constants are part of the operators around them; views and permutations are free.",
-    f"Attention is causal where its module says so; {DENSE}.",
+    f"Attention is causal where its module says so and its mask is a triangle; {DENSE}.",
     "What depends on ids and constants alone, positions and masks, is made outside the machine.",
 )
 _UNNAMED = re.compile(r"[^A-Za-z0-9_.:/+-]")  # what no name of a trace may have
@@ -91,7 +91,8 @@ def _notes(state: State, weights: Sequence[Source]) -> Iterator[str]:
     if state.chosen > 1 or any(op.label == "expert" for op in state.graph.ops):
         yield from Experts(1, 1, state.routing).policies
     if state.masks:
-        yield f"Masks that no module calls causal: {state.masks} softmaxes and their products are taken as dense."
+        which = "Masks that no module calls causal, or that are not known to be"
+        yield f"{which}: {state.masks} softmaxes and their products are taken as dense."
     unread = [weight for weight in weights if not _is_used(weight)]
     if unread:
         shown = ", ".join(weight.name for weight in unread[:6]) + (", …" if len(unread) > 6 else "")

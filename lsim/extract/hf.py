@@ -9,7 +9,7 @@ from typing import Any
 
 from lsim.errors import InputError
 from lsim.extract.config import Config
-from lsim.extract.record import need_torch
+from lsim.extract.meta import need_torch
 from lsim.extract.request import Request
 from lsim.trace.zoo.step import Step
 

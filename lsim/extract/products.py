@@ -2,6 +2,8 @@
 
 from math import prod
 
+from attrs import evolve
+
 from lsim.errors import TraceError
 from lsim.extract.graph import Data, Op, Source
 from lsim.extract.recording import Call, Ref
@@ -17,12 +19,19 @@ def multiplied_matrices(s: State, call: Call) -> None:
     if s.get(one) is None and s.get(other) is None:
         return
     data = Data(tuple(_product(s, call, one, other).outputs))
-    if first and (bias := s.get(call.ref(0))) is not None:
-        if not bias.is_weight:
-            data = s.elementwise(Kind.RESIDUAL, call, [data, bias])
-        elif data.op is not None:
-            s.graph.amend(data.op, s.operand(bias))
-    s.set(out, data)
+    s.set(out, _with_bias(s, call, data) if first and call.arg(3) != 0 else data)
+
+
+def _with_bias(s: State, call: Call, data: Data) -> Data:
+    """The product with what is added to it: a bias, a mask that is a constant, or data."""
+    bias = s.get(call.ref(0))
+    if bias is None or bias.is_given:
+        return evolve(data, masked=call.ref(0).elements > 1)
+    if not bias.is_weight:
+        return s.elementwise(Kind.RESIDUAL, call, [data, bias])
+    if data.op is not None:
+        s.graph.amend(data.op, s.operand(bias))
+    return data
 
 
 def _product(s: State, call: Call, one: Ref, other: Ref) -> Op:

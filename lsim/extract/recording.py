@@ -24,11 +24,15 @@ class Ref:
 
 @frozen
 class Place:
-    """Where in the model a call was made: the innermost module, and what the attention around it says of itself."""
+    """Where in the model a call was made: the innermost module, and what the attention around it says of itself.
+
+    `certain`: the call says so, not a module that may have several attentions.
+    """
 
     module: str
     causal: bool = False
     window: int = 0
+    certain: bool = False
 
 
 @frozen

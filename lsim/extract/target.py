@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from lsim.errors import InputError
-from lsim.extract.record import need_torch
+from lsim.extract.meta import need_torch
 
 
 def load_target(target: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:

@@ -19,6 +19,9 @@ def by_keyword():
     return torch.nn.Linear(8, 4), {"input": torch.zeros(3, 8)}
 def unknown():
     return torch.nn.Sequential(torch.nn.Linear(8, 4), torch.nn.GroupNorm(2, 4)), torch.zeros(3, 8)
+def masked():
+    layer = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    return layer, torch.zeros(1, 6, 8), {"src_mask": torch.nn.Transformer.generate_square_subsequent_mask(6)}
 def wrong():
     return 7
 def fails():
@@ -135,6 +138,11 @@ def test_does_show_tell_of_an_unknown_operator(folder):
     note = "Unknown, and kept as data movement of its operands: aten.native_group_norm.default, 1 times."
     assert f"note: {note}" in told
     assert note in " ".join(call("show", folder / "own.jsonl").split())
+
+
+def test_is_it_told_that_a_mask_is_taken_as_dense(folder):
+    told = call("from-torch", "own_models:masked", "-o", "own.jsonl")
+    assert "not known to be: 1 softmaxes and their products are taken as dense." in told
 
 
 @pytest.mark.parametrize("function", ["tiny", "by_keyword"])
