@@ -1,7 +1,7 @@
 """A model's configuration, as Hugging Face and diffusers write it: JSON whose fields are taken with a check."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,6 +28,12 @@ class Config:
         if type(value) is not int or not 1 <= value <= MAX_SIZE:
             self.refuse(key, f"must be a whole number from 1 to {MAX_SIZE}, not {_shown(value)}")
         return value
+
+    def optional(self, key: str, missing: int, null: int) -> int:
+        """A whole number above 0 where both a field that is missing and one that is null have a meaning."""
+        if self.fields.get(key) is not None:
+            return self.size(key)
+        return null if key in self.fields else missing
 
     def sizes(self, key: str) -> tuple[int, ...]:
         """A list of whole numbers above 0."""
@@ -89,9 +95,9 @@ class Config:
             self.refuse("id2label", f"must be an object of class numbers and names, not {_shown(names)}")
         return len(names) if names else self.size("num_labels", 2)
 
-    def divide(self, key: str, by: str) -> int:
+    def divide(self, key: str, by: str, defaults: Sequence[object] = (_REQUIRED, _REQUIRED)) -> int:
         """The size of one field over that of another, which must divide it."""
-        whole, part = self.size(key), self.size(by)
+        whole, part = self.size(key, defaults[0]), self.size(by, defaults[1])
         if whole % part:
             self.refuse(key, f"{whole} is not a multiple of {by!r}, {part}")
         return whole // part

@@ -36,7 +36,17 @@ def _made(made: Any, fields: dict[str, Any]) -> Any:
     config._attn_implementation = "eager"
     if any(hasattr(config, field) for field in ("num_local_experts", "num_experts", "n_routed_experts")):
         config._experts_implementation = "grouped_mm"
-    return made(config)
+    model = made(config)
+    if fields.get("tie_word_embeddings") is False:
+        _untie(model)
+    return model
+
+
+def _untie(model: Any) -> None:
+    """A head of its own, as the configuration says: Transformers ties that of T5 1.1 to the words all the same."""
+    head, words = model.get_output_embeddings(), model.get_input_embeddings()
+    if head is not None and head.weight is words.weight:
+        head.weight = type(head.weight)(head.weight.detach().clone())
 
 
 def _class(name: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from inspect import signature
 from typing import TYPE_CHECKING, Any
@@ -51,7 +51,7 @@ def attentions(torch: Any, recorder: Any) -> Any:
     """
     from torch.overrides import TorchFunctionMode
 
-    ours = {
+    ours: dict[Any, Callable[..., Any]] = {
         torch.nn.functional.scaled_dot_product_attention: lambda args, kwargs: (
             kwargs.get("is_causal") or args[5:6] == (True,)
         ),

@@ -124,6 +124,9 @@ CASES = {
     "t5-gated": _case(
         "t5", "T5ForConditionalGeneration", _T5, prompt(5, source=7, batch=2), feed_forward_proj="gated-gelu"
     ),
+    "t5-untied": _case(
+        "t5", "T5ForConditionalGeneration", _T5, prompt(5, source=7), tie_word_embeddings=False
+    ),
     "t5-decode": _case("t5", "T5ForConditionalGeneration", _T5, token(6, source=7, batch=2)),
     "whisper": _case("whisper", "WhisperForConditionalGeneration", _WHISPER, prompt(5)),
     "whisper-full": _case(
@@ -133,6 +136,59 @@ CASES = {
     "dit": Case("DiTTransformer2DModel", {"_class_name": "DiTTransformer2DModel", **_DIT}, IMAGE),
     "dit-batch": Case("DiTTransformer2DModel", {"_class_name": "DiTTransformer2DModel", **_DIT}, IMAGES),
 }
+
+# What the configuration classes of Transformers have for fields that a config.json may leave out, beside sizes that it must say.
+_ONE_LAYER = {"num_hidden_layers": 1, "hidden_size": 64}
+_TEXT = {**_ONE_LAYER, "intermediate_size": 128, "num_attention_heads": 32, "vocab_size": 96}
+_VISION = {**_ONE_LAYER, "num_attention_heads": 4}
+_ENCODER = {"intermediate_size": 3072, "hidden_act": "gelu"}
+_IMAGES = {
+    **_ENCODER,
+    "image_size": 224,
+    "patch_size": 16,
+    "num_channels": 3,
+    "qkv_bias": True,
+    "pooler_act": "tanh",
+}
+_TRANSLATOR = {key: value for key, value in _WHISPER.items() if "ffn" not in key}
+REQUIRED = {
+    "llama": Case("LlamaForCausalLM", _TEXT, prompt(16)),
+    "mistral": Case("MistralForCausalLM", _TEXT, prompt(16)),
+    "mixtral": Case("MixtralForCausalLM", _TEXT, prompt(16)),
+    "qwen2": Case("Qwen2ForCausalLM", _TEXT, prompt(16)),
+    "gpt2": Case("GPT2LMHeadModel", {**_GPT2, "n_layer": 1}, prompt(16)),
+    "bert": Case("BertForMaskedLM", {**_VISION, "vocab_size": 96}, prompt(16)),
+    "vit": Case("ViTModel", _VISION, IMAGE),
+    "deit": Case("DeiTModel", _VISION, IMAGE),
+    "swin": Case("SwinForImageClassification", {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4]}, IMAGE),
+    "t5": Case("T5ForConditionalGeneration", {**_T5, "num_layers": 1, "num_decoder_layers": 1}, prompt(5, source=7)),
+    "whisper": Case("WhisperForConditionalGeneration", {**_TRANSLATOR, "encoder_layers": 1, "decoder_layers": 1,
+                                                        "max_target_positions": 448, "max_source_positions": 1500},
+                    prompt(5)),
+}  # fmt: skip
+DEFAULTS = {
+    "llama": {"num_key_value_heads": 32, "hidden_act": "silu", "tie_word_embeddings": False, "head_dim": 2},
+    "mistral": {"num_key_value_heads": 8, "hidden_act": "silu", "tie_word_embeddings": False, "sliding_window": 4096},
+    "mixtral": {"num_key_value_heads": 8, "sliding_window": None, "num_local_experts": 8, "num_experts_per_tok": 2},
+    "qwen2": {"num_key_value_heads": 32, "hidden_act": "silu", "tie_word_embeddings": False},
+    "gpt2": {"n_positions": 1024, "n_inner": None, "activation_function": "gelu_new", "tie_word_embeddings": True},
+    "bert": {**_ENCODER, "max_position_embeddings": 512, "type_vocab_size": 2, "tie_word_embeddings": True},
+    "vit": _IMAGES,
+    "deit": _IMAGES,
+    "swin": {"image_size": 224, "patch_size": 4, "num_channels": 3, "window_size": 7, "mlp_ratio": 4.0,
+             "hidden_act": "gelu", "qkv_bias": True, "use_absolute_embeddings": False},
+    "t5": {"feed_forward_proj": "relu", "relative_attention_num_buckets": 32, "tie_word_embeddings": True},
+    "whisper": {"encoder_ffn_dim": 1536, "decoder_ffn_dim": 1536, "num_mel_bins": 80, "max_source_positions": 1500,
+                "max_target_positions": 448, "activation_function": "gelu", "tie_word_embeddings": True},
+}  # fmt: skip
+
+
+def left_out(kind: str, *fields: str) -> Case:
+    """The case of a family that says all that it may leave out, but for these fields."""
+    model, required, request = REQUIRED[kind]
+    said = {"model_type": kind, "architectures": [model], **required, **DEFAULTS[kind]}
+    return Case(model, {key: value for key, value in said.items() if key not in fields}, request)
+
 
 # Configurations of published models, in full size: the sizes are those of their config.json.
 LLAMA_2_7B = {

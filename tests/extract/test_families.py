@@ -147,6 +147,8 @@ def without(name, *keys, **changed):
         (without("llama"), Request(tokens=4, context=8), "--context: a prefill sees its own tokens only"),
         (without("gpt2", n_positions=8), prompt(9), "8 positions are too few for 9 tokens"),
         (without("bert"), token(8), "--phase: BERT has no KV cache"),
+        (without("bert", position_embedding_type="relative_key"), prompt(8), '"relative_key" is not built'),
+        (without("vit-pooled", pooler_output_size=32), Request(), "pooler_output_size: 32 is not built"),
         (without("vit"), prompt(8), "--tokens: ViT reads an image"),
         (without("vit", patch_size=5), Request(), "32 is not a multiple of the patches' 5"),
         (without("swin", window_size=5), Request(), "16 x 16 patches of stage 0 would have to be padded"),

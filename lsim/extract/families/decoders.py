@@ -32,14 +32,15 @@ def llama(name: str, config: Config, request: Request) -> Document:
 
 def mistral(name: str, config: Config, request: Request) -> Document:
     config.one_of(["MistralForCausalLM"])
-    model = evolve(_sizes(config, "Mistral", _MISTRAL), window=_window(config))
+    window = config.optional("sliding_window", missing=4096, null=0)
+    model = evolve(_sizes(config, "Mistral", _MISTRAL, kv_heads=8), window=window)
     return zoo.forward(name, model, request.step())
 
 
 def qwen2(name: str, config: Config, request: Request) -> Document:
     config.one_of(["Qwen2ForCausalLM"])
     config.must("use_sliding_window", False, "layers with and without a window in one model")
-    model = evolve(_sizes(config, "Qwen2", _QWEN2), qkv_bias=True)
+    model = evolve(_sizes(config, "Qwen2", _QWEN2, kv_heads=32), qkv_bias=True)
     return zoo.forward(name, model, request.step())
 
 
@@ -49,13 +50,15 @@ def mixtral(name: str, config: Config, request: Request) -> Document:
     if not chosen <= min(count, 8):
         config.refuse("num_experts_per_tok", f"must be from 1 to {min(count, 8)}, not {chosen}")
     experts = Experts(count, chosen, request.routing)
-    model = evolve(_sizes(config, "Mixtral", _MIXTRAL), window=_window(config), experts=experts)
+    window = config.optional("sliding_window", missing=0, null=0)
+    model = evolve(_sizes(config, "Mixtral", _MIXTRAL, kv_heads=8), window=window, experts=experts)
     return zoo.forward(name, model, request.step())
 
 
-def _sizes(config: Config, title: str, source: str) -> zoo.Llama:
+def _sizes(config: Config, title: str, source: str, kv_heads: int = 0) -> zoo.Llama:
+    """`kv_heads`: where the configuration does not say how many there are; 0 for as many as heads."""
     width, heads = config.size("hidden_size"), config.size("num_attention_heads")
-    kv_heads = config.size("num_key_value_heads", heads)
+    kv_heads = config.optional("num_key_value_heads", missing=kv_heads or heads, null=heads)
     if heads % kv_heads:
         config.refuse("num_key_value_heads", f"{kv_heads} does not divide the {heads} attention heads")
     size = config.size("head_dim", 0) if config.fields.get("head_dim") else 0
@@ -74,10 +77,6 @@ def _sizes(config: Config, title: str, source: str) -> zoo.Llama:
         act=activation(config, "hidden_act", "silu"),
         tied=config.flag("tie_word_embeddings", False),
     )
-
-
-def _window(config: Config) -> int:
-    return config.size("sliding_window") if config.fields.get("sliding_window") is not None else 0
 
 
 def gpt2(name: str, config: Config, request: Request) -> Document:

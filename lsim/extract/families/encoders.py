@@ -28,7 +28,7 @@ def _sizes(config: Config, tokens: int, batch: int) -> Sizes:
         heads=config.size("num_attention_heads"),
         tokens=tokens,
         batch=batch,
-        hidden=config.size("intermediate_size", 4 * config.size("hidden_size")),
+        hidden=config.size("intermediate_size", 3072),
         act=activation(config, "hidden_act", "gelu"),
         fused=False,
         qkv_bias=config.flag("qkv_bias", True),
@@ -46,6 +46,7 @@ def bert(name: str, config: Config, request: Request) -> Document:
     """Embeddings and their norm, layers, and the head that the model class has."""
     model = config.one_of(["BertModel", "BertForSequenceClassification", "BertForMaskedLM"])
     config.must("is_decoder", False, "BERT as a decoder")
+    config.must("position_embedding_type", "absolute", "positions that are relative to each other")
     tokens, positions = request.sequence("BERT"), config.size("max_position_embeddings", 512)
     if tokens > positions:
         config.refuse("max_position_embeddings", f"{positions} positions are too few for {tokens} tokens")
@@ -68,6 +69,12 @@ def bert(name: str, config: Config, request: Request) -> Document:
     if model == "BertForSequenceClassification":
         b.linear("head", x, (config.labels(), s.width), s.batch)
     return b.document()
+
+
+def _image_pooler(b: Builder, config: Config, x: str, s: Sizes) -> None:
+    config.must("pooler_output_size", s.width, "a pooler of another width")
+    config.must("pooler_act", "tanh", "another function after the pooler")
+    _pooler(b, x, s)
 
 
 def _pooler(b: Builder, x: str, s: Sizes) -> str:
@@ -95,7 +102,7 @@ def vit(name: str, config: Config, request: Request) -> Document:
     model = config.one_of(["ViTForImageClassification", "ViTModel"])
     b, x, s = _image_layers(name, "ViT", config, request, ("class_token",), (_VIT,))
     if model == "ViTModel":
-        _pooler(b, x, s)
+        _image_pooler(b, config, x, s)
     else:
         _classifier(b, x, "class", s, config.labels())
     return b.document()
@@ -109,7 +116,7 @@ def deit(name: str, config: Config, request: Request) -> Document:
     b, x, s = _image_layers(name, "DeiT", config, request, learned, (_DEIT,))
     labels = config.labels()
     if model == "DeiTModel":
-        _pooler(b, x, s)
+        _image_pooler(b, config, x, s)
     elif model != teacher:
         _classifier(b, x, "class", s, labels)
     else:

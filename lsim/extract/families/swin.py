@@ -69,7 +69,7 @@ def _stages(config: Config, batch: int) -> list[Stage]:
     depths, heads = config.sizes("depths"), config.sizes("num_heads")
     if len(depths) != len(heads):
         config.refuse("num_heads", f"has {len(heads)} stages, 'depths' has {len(depths)}")
-    side, window = config.divide("image_size", "patch_size"), config.size("window_size", 7)
+    side, window = config.divide("image_size", "patch_size", (224, 4)), config.size("window_size", 7)
     ratio, act, qkv_bias = (
         config.number("mlp_ratio", 4.0),
         activation(config, "hidden_act", "gelu"),

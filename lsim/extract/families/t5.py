@@ -1,7 +1,7 @@
 """T5 and T5 1.1: an encoder and a decoder whose attentions add a learned bias of relative positions to their scores.
 
-Raffel et al., "Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer", JMLR 2020. T5 1.1 has a head of its own, told by "tie_word_embeddings": false, and it is built so; the
-code of Transformers 5 ties the head whatever the configuration says.
+Raffel et al., "Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer", JMLR 2020. T5 1.1
+(and so Flan-T5) has a head of its own, told by "tie_word_embeddings": false.
 """
 
 from attrs import evolve

@@ -55,7 +55,7 @@ def _layers(config: Config, name: str, source: int = 0) -> Layers:
         width=width,
         heads=heads,
         size=width // heads,
-        hidden=config.size(f"{name}_ffn_dim", 4 * width),
+        hidden=config.size(f"{name}_ffn_dim", 1536),
         act=activation(config, "activation_function", "gelu"),
         source=source,
     )
