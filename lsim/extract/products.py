@@ -13,8 +13,8 @@ from lsim.trace.zoo.experts import Experts
 
 
 def multiplied_matrices(s: State, call: Call) -> None:
-    """mm(x, y), bmm(x, y), addmm(bias, x, y), baddbmm(input, x, y)."""
-    first = 1 if call.base in ("addmm", "baddbmm") else 0
+    """mm(x, y), bmm(x, y), mv(x, y), dot(x, y); and with something added, addmm(bias, x, y), baddbmm, addmv."""
+    first = 1 if call.base in ("addmm", "baddbmm", "addmv") else 0
     one, other, out = call.ref(first), call.ref(first + 1), call.outputs[0]
     if s.get(one) is None and s.get(other) is None:
         return
@@ -35,19 +35,22 @@ def _with_bias(s: State, call: Call, data: Data) -> Data:
 
 
 def _product(s: State, call: Call, one: Ref, other: Ref) -> Op:
-    """`one` has rows x depth, `other` depth x columns, both perhaps of several heads."""
+    """`one` has rows x depth, `other` depth x columns, both perhaps of several heads, or of one row or column.
+
+    Of two weights the second is the layer, and the first what passes through it: learned queries.
+    """
     x, y = s.data(one), s.data(other)
     heads = one.shape[0] if len(one.shape) == 3 else 1
-    rows, depth, columns = one.shape[-2], one.shape[-1], other.shape[-1]
-    x_copies, y_copies = one.elements // x.elements, other.elements // y.elements
-    if y.is_weight and not x.is_weight:
-        return _linear(s, call, (y, x), (heads, columns, depth, rows), y_copies)
+    rows, depth = one.shape[-2] if len(one.shape) > 1 else 1, one.shape[-1]
+    columns = other.shape[-1] if len(other.shape) > 1 else 1
+    if y.is_weight:
+        return _linear(s, call, (y, other), (x, one), (heads, columns, depth, rows))
     if x.is_weight:
-        return _linear(s, call, (x, y), (heads, rows, depth, columns), x_copies)
-    if x_copies > 1:
-        raise TraceError(f"{call.name}: the first matrix is expanded", place=call.place.module)
-    sizes = (heads // y_copies, rows * y_copies, depth, columns)
-    op = s.graph.emit(Kind.GEMM, [s.operand(x), s.operand(y)], sizes, call.place.module, "product")
+        return _linear(s, call, (x, one), (y, other), (heads, rows, depth, columns))
+    copies = other.elements // y.elements
+    sizes = (heads // copies, rows * copies, depth, columns)
+    operands = [_repeated(s, call, x, one), s.operand(y)]
+    op = s.graph.emit(Kind.GEMM, operands, sizes, call.place.module, "product")
     op.product = True
     before = x.op
     if before is not None and before.kind is Kind.SOFTMAX:
@@ -56,15 +59,26 @@ def _product(s: State, call: Call, one: Ref, other: Ref) -> Op:
 
 
 def _linear(
-    s: State, call: Call, datas: tuple[Data, Data], sizes: tuple[int, int, int, int], copies: int
+    s: State, call: Call, layer: tuple[Data, Ref], moving: tuple[Data, Ref], sizes: tuple[int, int, int, int]
 ) -> Op:
-    """A weight times activations; one weight for all heads makes them columns of one head."""
-    (weight, x), (heads, rows, depth, columns) = datas, sizes
-    if copies == heads:
-        sizes = (1, rows, depth, heads * columns)
-    elif copies > 1:
-        raise TraceError(f"{call.name}: a weight shared by some heads only", place=call.place.module)
-    return s.graph.emit(Kind.GEMM, [s.operand(weight), s.operand(x)], sizes, call.place.module, "linear")
+    """A weight times what moves; one weight for several heads makes them columns of one head."""
+    (weight, ref), (heads, rows, depth, columns) = layer, sizes
+    copies = ref.elements // weight.elements
+    if heads % copies:
+        raise TraceError(f"{call.name}: a weight that is expanded", place=call.place.module)
+    operands = [s.operand(weight), _repeated(s, call, *moving)]
+    sizes = (heads // copies, rows, depth, copies * columns)
+    return s.graph.emit(Kind.GEMM, operands, sizes, call.place.module, "linear")
+
+
+def _repeated(s: State, call: Call, data: Data, ref: Ref) -> tuple[Source, ...]:
+    """The operand of a recorded tensor; what was expanded to it is read as often, side by side."""
+    operand = s.operand(data)
+    elements = sum(part.elements for part in operand)
+    if ref.elements % elements:
+        problem = f"{call.name}: reads {ref.elements} elements of what has {elements}"
+        raise TraceError(problem, place=call.place.module)
+    return operand * (ref.elements // elements)
 
 
 def convolved(s: State, call: Call) -> None:

@@ -123,7 +123,8 @@ class State:
         return Data(tuple(op.outputs), masked=any(data.masked for data in datas))
 
     def norm(self, call: Call, data: Data, rows: int, columns: int) -> Data:
-        op = self.emit(Kind.NORM, [self.operand(data)], (1, rows, columns), "norm")
+        operand = self.operand(data) * (rows * columns // data.elements or 1)  # expanded: read as often
+        op = self.emit(Kind.NORM, [operand], (1, rows, columns), "norm")
         return Data(tuple(op.outputs))
 
     def softmax(self, call: Call, data: Data, ref: Ref) -> None:
