@@ -16,7 +16,8 @@ def multiplied_matrices(s: State, call: Call) -> None:
     """mm(x, y), bmm(x, y), mv(x, y), dot(x, y); and with something added, addmm(bias, x, y), baddbmm, addmv."""
     first = 1 if call.base in ("addmm", "baddbmm", "addmv") else 0
     one, other, out = call.ref(first), call.ref(first + 1), call.outputs[0]
-    if s.get(one) is None and s.get(other) is None:
+    if all(data is None or data.is_given for data in (s.get(one), s.get(other))):
+        s.set(out, s.prepared(out))
         return
     data = Data(tuple(_product(s, call, one, other).outputs))
     s.set(out, _with_bias(s, call, data) if first and call.arg(3) != 0 else data)

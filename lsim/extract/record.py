@@ -10,6 +10,7 @@ from attrs import define, field
 
 from lsim.errors import TraceError
 from lsim.extract.causality import settled
+from lsim.extract.held import weights
 from lsim.extract.meta import (
     cached,
     held,
@@ -87,7 +88,8 @@ def _recorder(torch: Any, module: torch.nn.Module, given: tuple[Any, Any]) -> An
 
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             self.calling = str(func)
-            result = func(*args, **(kwargs or {}))
+            moved, options = self.together(func, args, kwargs or {})
+            result = func(*moved, **options)
             self.calling = ""
             self.note(func, args, kwargs or {}, result)
             return result
@@ -106,6 +108,8 @@ class _Notes:
     alive: list[Any] = field(factory=list)
     numbers: dict[int, int] = field(factory=dict)
     stored: dict[Ref, tuple[str, Role]] = field(factory=dict)
+    held: dict[Ref, str] = field(factory=dict)  # tensors of the module that are no parameters
+    moved: dict[int, Any] = field(factory=dict)  # copies on the meta device of constants made elsewhere
     causal: set[int] = field(factory=set)  # tensors that are causal masks, by their numbers
     inside: list[Place] = field(factory=lambda: [Place("model")])
     calling: str = ""
@@ -124,6 +128,7 @@ class _Notes:
         """Number the parameters, what the KV cache holds, and the inputs."""
         for name, parameter in module.named_parameters():
             self.stored[self.ref(parameter)] = (name, Role.WEIGHT)
+        self.held = {self.ref(tensor): name for name, tensor in held(self.torch, module).items()}
         args, kwargs = given
         for at, value in [*enumerate(args), *kwargs.items()]:
             for part, tensor in enumerate(cached(self.torch, value)):
@@ -133,6 +138,24 @@ class _Notes:
                 stored = (f"{name}.{part}" if part else name, Role.INPUT)
                 if tensor.numel():
                     self.stored.setdefault(self.ref(tensor), stored)
+
+    def together(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """The arguments on one device: constants that a module makes on the CPU are moved to where the data are."""
+        given = tensors(self.torch, (args, kwargs))
+        if len({tensor.device.type == "meta" for tensor in given}) < 2:
+            return args, kwargs
+        if func._schema.is_mutable and args[0].device.type != "meta":
+            problem = (
+                "writes data into a tensor on another device, which has numbers: make it where the data are"
+            )
+            raise TraceError(problem)
+        return self.torch.utils._pytree.tree_map_only(self.torch.Tensor, self._moved, (args, kwargs))
+
+    def _moved(self, tensor: Any) -> Any:
+        if tensor.device.type == "meta":
+            return tensor
+        self.ref(tensor)  # kept alive: its identity is its own
+        return self.moved.setdefault(id(tensor), tensor.to("meta"))
 
     def ref(self, tensor: Any) -> Ref:
         if id(tensor) not in self.numbers:
@@ -175,6 +198,9 @@ class _Notes:
         if not results:
             problem = f"returns nothing that has a tensor: {type(result).__name__}"
             raise TraceError(problem, place=type(module).__name__)
+        self.stored.update(
+            (ref, (self.held[ref], Role.WEIGHT)) for ref in weights(self.calls, self.held, [*self.stored])
+        )
         calls = tuple(settled(self.calls, self.stored, self.causal))
         made_by = _versions(self.torch, module)
         return Recording(type(module).__name__, made_by, calls, self.stored, kept, results)

@@ -9,6 +9,7 @@ from extract.written import Written  # noqa: E402
 
 import lsim  # noqa: E402
 from lsim.errors import TraceError  # noqa: E402
+from lsim.trace import dumps  # noqa: E402
 
 nn, F = torch.nn, torch.nn.functional
 Output = make_dataclass("Output", ["y"])
@@ -26,6 +27,88 @@ def refused(module, *inputs, **keywords):
     with pytest.raises(TraceError) as caught:
         lsim.trace_module(module, *inputs, **keywords)
     return str(caught.value)
+
+
+def weights(trace):
+    return {t.name: t.elements for t in trace.tensors.values() if t.role.value == "weight"}
+
+
+# -- what it has beside parameters
+def test_is_a_buffer_that_a_layer_reads_a_weight():
+    module = Written(lambda s, x: F.linear(x, s.w, s.b), w=x(16, 32), b=x(16))
+    trace = lsim.trace_module(module, x(2, 10, 32))
+    (layer,) = trace.operators
+    assert (layer.heads, layer.rows, layer.depth, layer.columns) == (1, 16, 32, 20)
+    assert layer.operands == (("w",), ("input.0",), ("b",))
+    assert trace.is_linear(layer)
+    assert trace.parameters == 16 * 32 + 16
+
+
+def test_is_a_layer_the_same_whether_it_holds_parameters_or_buffers():
+    def forward(s, ids):
+        return F.layer_norm(F.conv1d(F.embedding(ids, s.table)[None].mT, s.kernel).mT, (8,), s.gain, s.bias)
+
+    shapes = {"table": (50, 32), "kernel": (8, 32, 1), "gain": (8,), "bias": (8,)}
+    one = Written(forward, **{name: x(*shape) for name, shape in shapes.items()})
+    other = Written(forward, **{name: nn.Parameter(x(*shape)) for name, shape in shapes.items()})
+    ids = torch.zeros(10, dtype=torch.long)
+    assert dumps(lsim.trace_module(one, ids)) == dumps(lsim.trace_module(other, ids))
+
+
+def test_is_a_tensor_in_a_plain_attribute_a_weight_and_kept_where_it_is():
+    module = Written(lambda s, x: x @ s.inner.w, inner=nn.Module())
+    module.inner.w = x(32, 8)
+    assert weights(lsim.trace_module(module, x())) == {"inner.w": 256}
+    assert module.inner.w.device.type == "cpu"
+
+
+def test_are_buffers_that_no_layer_reads_constants():
+    """Frequencies by positions, as of rotary embeddings, are a product of no data."""
+
+    def forward(s, x, positions):
+        angles = (s.frequencies[:, None] @ positions[None].float()).mT
+        return s.l(x * angles.cos() + s.table)
+
+    module = Written(forward, l=nn.Linear(32, 8), frequencies=x(32), table=x(10, 32))
+    trace = lsim.trace_module(module, x(), torch.arange(10))
+    assert weights(trace) == {"l.weight": 256, "l.bias": 8}
+    assert kinds(trace) == ["gemm"]
+
+
+# -- what it makes on the CPU
+@pytest.mark.parametrize(
+    "constant",
+    [
+        lambda s: torch.ones(10, 32),
+        lambda s: torch.full((10, 32), float(torch.arange(4).max())),
+        lambda s: s.settings["scale"],
+    ],
+)
+def test_are_constants_followed_that_are_made_on_the_cpu(constant):
+    module = Written(lambda s, x: s.l(x * constant(s)), l=nn.Linear(32, 8), settings={"scale": x(10, 32)})
+    trace = lsim.trace_module(module, x())
+    assert kinds(trace) == ["gemm"]
+    assert module.settings["scale"].device.type == "cpu"
+
+
+def test_is_a_triangle_that_is_made_on_the_cpu_a_causal_mask():
+    def forward(s, x):
+        mask = torch.triu(torch.ones(10, 10), 1).bool()
+        return (s.q(x) @ x.mT).masked_fill(mask, -1e9).softmax(-1) @ x
+
+    module = Written(forward, q=nn.Linear(32, 32))
+    module.is_causal = True
+    assert [o.causal for o in lsim.trace_module(module, x()).operators] == [False, True, True, True]
+
+
+def test_are_data_refused_that_are_written_into_a_tensor_on_the_cpu():
+    def forward(s, x):
+        out = torch.zeros(1, 10, 8)
+        out[:] = s.l(x)
+        return out
+
+    told = refused(Written(forward, l=nn.Linear(32, 8)), x())
+    assert told.startswith("Written: aten.copy_.default: writes data into a tensor on another device")
 
 
 # -- what it returns
