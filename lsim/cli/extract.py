@@ -53,6 +53,7 @@ def from_config(
 
     The configuration is one of Hugging Face Transformers or diffusers; its 'model_type' says which family it is of.
     """
+    from lsim.cli.formats import naming
     from lsim.extract.api import document_of
     from lsim.extract.config import read_config
     from lsim.trace.check import build
@@ -65,7 +66,9 @@ def from_config(
         if value is not None:
             raise InputError("says the size of a generation: add --phase generate", place=option)
     document = document_of(read_config(config), _request(sizes), name)
-    _save(build(document), text_of(document), out)
+    with naming(config):
+        trace = build(document)
+    _save(trace, text_of(document), out)
 
 
 @click.command("from-torch")
@@ -134,7 +137,7 @@ def _request(sizes: dict[str, Any]) -> Request:
 
 def _called(target: str, name: str, sizes: dict[str, Any], allow_unknown: bool) -> Trace:
     """The trace of the module that a callable returns."""
-    from lsim.extract.api import trace_module
+    from lsim.extract.api import traced
     from lsim.extract.target import load_target
 
     for size, default in (
@@ -147,8 +150,7 @@ def _called(target: str, name: str, sizes: dict[str, Any], allow_unknown: bool) 
         if sizes[size] != default:
             raise InputError(f"{target} says itself what its inputs are", place=f"--{size}")
     module, inputs, keywords = load_target(target)
-    options = {"name": name, "routing": sizes["routing"], "allow_unknown": allow_unknown}
-    return trace_module(module, *inputs, **options, **keywords)
+    return traced(module, inputs, keywords, name, sizes["routing"], allow_unknown)
 
 
 def _save(trace: Trace, text: str, out: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from lsim.errors import TraceError
+from lsim.errors import InputError, TraceError
 from lsim.extract import quantization
 from lsim.extract.config import Config, read_config
 from lsim.extract.families import FAMILIES, family
@@ -16,7 +17,7 @@ from lsim.extract.request import Phase, Request
 from lsim.trace.check import build
 from lsim.trace.document import Document
 from lsim.trace.ir import Trace
-from lsim.trace.zoo.experts import BALANCED
+from lsim.trace.zoo.experts import BALANCED, ROUTINGS
 from lsim.trace.zoo.generate import Family, generate
 from lsim.trace.zoo.step import Step
 
@@ -26,16 +27,16 @@ if TYPE_CHECKING:
 
 def from_config(config: Config | str | Path, request: Request, name: str = "") -> Trace:
     """The trace of a configuration's model, for one run; `config` may be the path of a config.json."""
-    return build(document_of(config if isinstance(config, Config) else read_config(config), request, name))
+    config = config if isinstance(config, Config) else read_config(config)
+    with _naming(config):
+        return build(document_of(config, request, name))
 
 
 def document_of(config: Config, request: Request, name: str = "") -> Document:
     """The folded document of a configuration's model, for one run."""
     kind = family(config)
-    try:
+    with _naming(config):
         document = FAMILIES[kind](name or request.named(kind), config, request)
-    except TraceError as error:
-        raise error.at(file=config.file) from None
     return evolve(document, conventions=document.conventions + quantization.conventions(config))
 
 
@@ -55,8 +56,15 @@ def generation_of(config: Config, request: Request, prompt: int, new: int, name:
 
     # refuses a model that has no decode step, also where only one token is asked for
     forward(named, [Step(1, prompt)])
-    try:
+    with _naming(config):
         return generate(named, Family(kind, forward), prompt, new, request.batch)
+
+
+@contextmanager
+def _naming(config: Config) -> Iterator[None]:
+    """Errors name the file of the configuration that they are about."""
+    try:
+        yield
     except TraceError as error:
         raise error.at(file=config.file) from None
 
@@ -72,7 +80,7 @@ def from_class(
     module = model_of(model, config)
     inputs = inputs_of(module, request)
     name = name or request.named(model)
-    trace = _traced(module, (), dict(inputs), name, request.routing, allow_unknown)
+    trace = traced(module, (), dict(inputs), name, request.routing, allow_unknown)
     return evolve(trace, conventions=trace.conventions + quantization.conventions(config))
 
 
@@ -91,10 +99,10 @@ def trace_module(
     'balanced' or 'concentrated'. An operator that lsim does not know raises TraceError, unless `allow_unknown` keeps it
     as movement of its operands. Needs PyTorch: `pip install 'lsim[torch]'`.
     """
-    return _traced(module, inputs, keywords, name or type(module).__name__, routing, allow_unknown)
+    return traced(module, inputs, keywords, name, routing, allow_unknown)
 
 
-def _traced(
+def traced(
     module: Any,
     inputs: tuple[Any, ...],
     keywords: dict[str, Any],
@@ -102,8 +110,12 @@ def _traced(
     routing: str,
     allow_unknown: bool,
 ) -> Trace:
+    """`trace_module`, of a module whose keywords may be any words."""
     from lsim.extract.canonical import trace_of
     from lsim.extract.record import record
 
+    if routing not in ROUTINGS:
+        raise InputError(f"cannot be {routing!r}", place="routing", known=ROUTINGS, given=routing)
     recording = record(module, inputs, keywords)
+    name = name or recording.model
     return trace_of(recording, name, f"{recording.model}, as recorded", routing, allow_unknown)

@@ -10,6 +10,8 @@ from attrs import frozen
 from lsim.errors import InputError
 
 MAX_SIZE = 2**40  # as in trace files
+MAX_LAYERS = 10_000  # no model comes near
+_TYPO = 0.94  # how alike a field must be to one that is missing: decoder_layers is not encoder_layers
 
 _REQUIRED = object()
 
@@ -28,6 +30,13 @@ class Config:
         if type(value) is not int or not 1 <= value <= MAX_SIZE:
             self.refuse(key, f"must be a whole number from 1 to {MAX_SIZE}, not {_shown(value)}")
         return value
+
+    def layers(self, key: str, default: object = _REQUIRED) -> int:
+        """How many layers there are."""
+        count = self.size(key, default)
+        if count > MAX_LAYERS:
+            self.refuse(key, f"must be from 1 to {MAX_LAYERS:,}, not {count:,}")
+        return count
 
     def optional(self, key: str, missing: int, null: int) -> int:
         """A whole number above 0 where both a field that is missing and one that is null have a meaning."""
@@ -110,10 +119,10 @@ class Config:
         if value is not None:
             return value
         if default is _REQUIRED:
-            from lsim.errors import closest
+            from difflib import get_close_matches
 
-            near = closest(key, self.fields)
-            self.refuse(key, "is missing" + (f"; {near!r} is not read" if near else ""))
+            near = get_close_matches(key, self.fields, n=1, cutoff=_TYPO)
+            self.refuse(key, "is missing" + (f"; is {near[0]!r} meant to be it?" if near else ""))
         return default
 
 

@@ -20,6 +20,7 @@ def model_of(name: str, config: Config) -> Any:
     """The model of a class with a configuration. Numbers are bfloat16: experts have no other kernel without numbers."""
     torch = need_torch()
     made = _class(name)
+    _check_kind(made, config)
     try:
         with torch.device("meta"):
             model = _made(made, dict(config.fields))
@@ -27,6 +28,16 @@ def model_of(name: str, config: Config) -> Any:
         said = " ".join(str(error).split())
         raise InputError(f"{name} does not take this configuration: {said}", file=config.file) from None
     return model.to(torch.bfloat16).eval()
+
+
+def _check_kind(made: Any, config: Config) -> None:
+    """Refuses the configuration of another model, of which a class would take the fields that it knows."""
+    of_transformers = getattr(made, "config_class", None)
+    key = "model_type" if of_transformers else "_class_name"
+    asked = of_transformers.model_type if of_transformers else made.__name__
+    given = config.fields.get(key, asked)
+    if given != asked and (given, asked) != ("Transformer2DModel", "DiTTransformer2DModel"):
+        config.refuse(key, f"is that of another model: {made.__name__} is a {asked!r}, not a {given!r}")
 
 
 def _made(made: Any, fields: dict[str, Any]) -> Any:
@@ -80,7 +91,17 @@ def _library(name: str) -> Any:
 
 def inputs_of(model: Any, request: Request) -> Mapping[str, Any]:
     """Example inputs of one run, by name; a decode step's cache is what a prefill leaves behind."""
-    torch = need_torch()
+    try:
+        return _inputs(need_torch(), model, request)
+    except (AttributeError, TypeError, ValueError, NotImplementedError, RuntimeError) as error:
+        said = " ".join(str(error).split())
+        problem = (
+            f"what it reads is not known: {type(error).__name__}: {said}; call lsim.trace_module with inputs"
+        )
+        raise InputError(problem, place=type(model).__name__) from error
+
+
+def _inputs(torch: Any, model: Any, request: Request) -> Mapping[str, Any]:
     taken = signature(model.forward).parameters
     if getattr(model.config, "is_encoder_decoder", False):
         return _translated(torch, model, request)

@@ -24,7 +24,7 @@ from lsim.trace.record import MAX_SIZE
 
 _HEADER = ("m", "n", "k")
 _HEAD = ".head{}"
-_RATIO = re.compile(r"(\d+)\s*:\s*(\d+)")
+_RATIO = re.compile(r"([0-9]+)\s*:\s*([0-9]+)")
 
 _CHAIN = (
     "Read from a SCALE-Sim GEMM topology, which has sizes only. A chain is assumed: each GEMM reads, as its moving "
@@ -89,7 +89,7 @@ def _check_header(at: int, line: str) -> None:
     titles = tuple(cell.casefold() for cell in _cells(line)[1:4])
     if titles == _HEADER:
         return
-    if len(titles) == 3 and all(title.isdecimal() for title in titles):
+    if len(titles) == 3 and all(map(_is_number, titles)):
         raise TraceError(
             "the header is missing, and SCALE-Sim skips the first line: put 'Layer, M, N, K,' first", line=at
         )
@@ -109,18 +109,28 @@ def _layer(cells: Sequence[str]) -> Layer:
         raise TraceError("the layer has no name")
     m, n, k = (_size(title, cell) for title, cell in zip("MNK", cells[1:4], strict=True))
     rest = list(cells[4:])
-    if len(rest) == 1 and rest[0].isdecimal():
+    if len(rest) == 1 and _is_number(rest[0]):
         rest.insert(0, "")
     ratio, batch = [*rest, "", ""][:2]
-    if ratio and not _RATIO.fullmatch(ratio):
+    if ratio and not _is_ratio(ratio):
         raise TraceError(f"the fifth field is a sparsity such as 2:4, or a batch, not {ratio!r}")
     return Layer(cells[0], m, n, k, _size("the batch", batch) if batch else 1, ratio or "1:1")
 
 
 def _size(title: str, cell: str) -> int:
-    if not cell.isdecimal() or not 1 <= int(cell) <= MAX_SIZE:
+    if not _is_number(cell) or not 1 <= int(cell) <= MAX_SIZE:
         raise TraceError(f"{title} must be a whole number from 1 to {MAX_SIZE}, not {cell!r}")
     return int(cell)
+
+
+def _is_number(cell: str) -> bool:
+    return cell.isascii() and cell.isdecimal()
+
+
+def _is_ratio(cell: str) -> bool:
+    """Whether it is n:m, n of m elements kept."""
+    found = _RATIO.fullmatch(cell)
+    return found is not None and 1 <= int(found[1]) <= int(found[2])
 
 
 def _is_dense(ratio: str) -> bool:

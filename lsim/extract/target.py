@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -13,13 +15,14 @@ from lsim.extract.meta import need_torch
 def load_target(target: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
     """A module, its inputs in order and by keyword. `MODULE` is looked for in the current folder, too."""
     torch = need_torch()
-    function = _function(target)
-    try:
-        returned = function()
-    except Exception as error:  # whatever the user's own code raises
-        raise InputError(f"fails: {type(error).__name__}: {error}", place=target) from error
+    with _current_folder():
+        function = _function(target)
+        try:
+            returned = function()
+        except Exception as error:  # a user's function may fail as it likes
+            raise InputError(f"fails: {type(error).__name__}: {error}", place=target) from error
     values = returned if isinstance(returned, tuple) else (returned,)
-    module, *inputs = values
+    module, *inputs = values or (None,)
     if not isinstance(module, torch.nn.Module):
         problem = f"returns {type(module).__name__}, not a torch.nn.Module and its example inputs"
         raise InputError(problem, place=target)
@@ -27,17 +30,24 @@ def load_target(target: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
     return module, tuple(inputs), keywords
 
 
+@contextmanager
+def _current_folder() -> Iterator[None]:
+    sys.path.insert(0, "")
+    try:
+        yield
+    finally:
+        sys.path.remove("")
+
+
 def _function(target: str) -> Any:
     module, _, name = target.partition(":")
     if not module or not name:
         raise InputError("is MODULE:CALLABLE, e.g. models.mine:tiny", place=target)
-    sys.path.insert(0, "")
     try:
         found = getattr(import_module(module), name, None)
-    except Exception as error:  # a module that is not there, or fails while it is imported
-        raise InputError(f"cannot be imported: {error}", place=target) from None
-    finally:
-        sys.path.remove("")
+    except Exception as error:  # so may what its module does when it is imported
+        problem = f"cannot be imported: {type(error).__name__}: {error}"
+        raise InputError(problem, place=target) from error
     if not callable(found):
         raise InputError(f"module {module!r} has no function {name!r}", place=target)
     return found

@@ -22,12 +22,22 @@ def unknown():
 def masked():
     layer = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
     return layer, torch.zeros(1, 6, 8), {"src_mask": torch.nn.Transformer.generate_square_subsequent_mask(6)}
+def named():
+    class Named(torch.nn.Linear):
+        def forward(self, name, routing):
+            return super().forward(name)
+    return Named(8, 4), {"name": torch.zeros(3, 8), "routing": torch.zeros(3, 8)}
+def beside():
+    import sibling
+    return sibling.made(), torch.zeros(3, 8)
 def wrong():
     return 7
+def asks(size):
+    return torch.nn.Linear(size, size)
 def fails():
-    raise ValueError("my own fault")
-def needs(size):
-    return torch.nn.Linear(8, 4), torch.zeros(size, 8)
+    raise KeyError("width")
+def nothing():
+    return ()
 """
 
 
@@ -128,9 +138,14 @@ def test_is_it_one_of_two_ways(tmp_path, arguments):
 def folder(tmp_path, monkeypatch):
     pytest.importorskip("torch")
     (tmp_path / "own_models.py").write_text(TARGET)
+    (tmp_path / "sibling.py").write_text("import torch\ndef made(): return torch.nn.Linear(8, 4)\n")
+    (tmp_path / "broken.py").write_text("def tiny(:\n")
+    (tmp_path / "failing.py").write_text("raise ValueError('no such size')\n")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if folder])  # as of the installed command
     yield tmp_path
-    sys.modules.pop("own_models", None)
+    for name in ("own_models", "sibling"):
+        sys.modules.pop(name, None)
 
 
 def test_does_show_tell_of_an_unknown_operator(folder):
@@ -145,7 +160,7 @@ def test_is_it_told_that_a_mask_is_taken_as_dense(folder):
     assert "not known to be: 1 softmaxes and their products are taken as dense." in told
 
 
-@pytest.mark.parametrize("function", ["tiny", "by_keyword"])
+@pytest.mark.parametrize("function", ["tiny", "by_keyword", "named", "beside"])
 def test_is_a_function_of_the_users_own_recorded(folder, function):
     call("from-torch", f"own_models:{function}", "-o", "own.jsonl")
     trace = lsim.load_trace(folder / "own.jsonl")
@@ -159,8 +174,15 @@ def test_is_a_function_of_the_users_own_recorded(folder, function):
         ("own_models", (), "own_models: is MODULE:CALLABLE"),
         ("own_modles:tiny", (), "own_modles:tiny: cannot be imported"),
         ("own_models:tinny", (), "module 'own_models' has no function 'tinny'"),
-        ("own_models:fails", (), "own_models:fails: fails: ValueError: my own fault"),
-        ("own_models:needs", (), "own_models:needs: fails: TypeError: needs() missing 1 required"),
+        ("broken:tiny", (), "broken:tiny: cannot be imported: SyntaxError"),
+        ("failing:tiny", (), "failing:tiny: cannot be imported: ValueError: no such size"),
+        (
+            "own_models:asks",
+            (),
+            "own_models:asks: fails: TypeError: asks() missing 1 required positional argument",
+        ),
+        ("own_models:fails", (), "own_models:fails: fails: KeyError: 'width'"),
+        ("own_models:nothing", (), "returns NoneType, not a torch.nn.Module"),
         ("own_models:wrong", (), "returns int, not a torch.nn.Module"),
         ("own_models:tiny", ("--tokens", 4), "--tokens: own_models:tiny says itself what its inputs are"),
     ],

@@ -2,10 +2,10 @@
 
 import pytest
 from extract.models import DEFAULTS, left_out, prompt
+from lsim.trace.outline import outline
 
 from lsim.extract.api import from_class, from_config
 from lsim.extract.config import Config
-from lsim.trace.outline import outline
 
 FIELDS = [(kind, field) for kind, fields in DEFAULTS.items() for field in fields]
 

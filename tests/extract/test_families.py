@@ -131,7 +131,9 @@ def without(name, *keys, **changed):
     ("config", "request_", "message"),
     [
         (without("llama", "hidden_size"), prompt(4), "config.json: hidden_size: is missing"),
-        (without("llama", "hidden_size", hiden_size=64), prompt(4), "is missing; 'hiden_size' is not read"),
+        (without("llama", "hidden_size", hiden_size=64), prompt(4), "is missing; is 'hiden_size' meant to be it?"),
+        (without("llama", num_hidden_layers=10001), prompt(4), "num_hidden_layers: must be from 1 to 10,000, not 10,001"),
+        (without("swin", depths=[9000, 9000]), Request(), "depths: must be at most 10,000 layers in all, not 18,000"),
         (without("llama", hidden_size="64"), prompt(4), "hidden_size: must be a whole number"),
         (without("llama", hidden_size=65), prompt(4), "65 is not a multiple of 'num_attention_heads', 4"),
         (without("llama", num_key_value_heads=3), prompt(4), "3 does not divide the 4 attention heads"),
@@ -162,6 +164,19 @@ def test_is_a_model_refused_that_cannot_be_built(config, request_, message):
     with pytest.raises(InputError) as error:
         from_config(config, request_)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "key"), [("llama", "hidden_size"), ("whisper", "encoder_layers")])
+def test_is_a_field_that_is_read_not_said_to_be_another(name, key):
+    with pytest.raises(InputError) as error:
+        from_config(without(name, key), CASES[name].request)
+    assert str(error.value) == f"config.json: {key}: is missing"
+
+
+def test_is_a_trace_of_too_many_statements_refused_by_the_name_of_its_file(monkeypatch):
+    monkeypatch.setattr("lsim.trace.document.MAX_STATEMENTS", 10)
+    with pytest.raises(InputError, match=r"^config.json: expands to more than 10 statements"):
+        from_config(without("llama"), prompt(4))
 
 
 def test_does_an_unknown_type_name_all_that_are_known():

@@ -1,6 +1,8 @@
 """How a module is recorded: what it is given and returns, where it fails, and how it is left."""
 
+import warnings
 from dataclasses import make_dataclass
+from threading import Lock
 
 import pytest
 
@@ -151,6 +153,39 @@ def test_is_the_module_named_that_fails(module, message):
     told = refused(module, x())
     assert told.startswith(message)
     assert "depends on numbers" not in told
+
+
+LINEAR = nn.Linear(32, 32)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: 3, "module: is no torch.nn.Module: int"),
+        (lambda: torch.jit.script(LINEAR), "is compiled by torch.jit"),
+        (lambda: torch.jit.trace(LINEAR, x()), "is compiled by torch.jit"),
+        (lambda: nn.Sequential(torch.jit.script(LINEAR)), "Sequential: is compiled by torch.jit"),
+        (
+            lambda: Written(lambda s, x: s.l(x), l=LINEAR, lock=Lock()),
+            "Written: cannot be copied to the meta device: TypeError",
+        ),
+    ],
+    ids=["number", "scripted", "traced", "scripted inside", "not to be copied"],
+)
+def test_is_a_module_refused_that_cannot_be_recorded(make, message):
+    assert message in refused(make(), x())
+
+
+def test_is_an_input_refused_that_cannot_be_copied():
+    assert "cannot be copied to the meta device" in refused(nn.Identity(), {"x": Lock()})
+
+
+def test_is_a_weight_that_hooks_make_from_others_recorded_or_refused_by_name():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = nn.utils.weight_norm(nn.Linear(32, 32))
+    assert "aten._weight_norm_interface.default: an operator that lsim does not know" in refused(module, x())
 
 
 # -- how it is left

@@ -20,6 +20,7 @@ from lsim.errors import InputError, TraceError  # noqa: E402
 from lsim.extract.api import from_class, from_config  # noqa: E402
 from lsim.extract.config import Config  # noqa: E402
 from lsim.extract.hf import inputs_of, model_of  # noqa: E402
+from lsim.extract.request import Request  # noqa: E402
 from lsim.trace import Kind, Role, dumps  # noqa: E402
 
 nn, F = torch.nn, torch.nn.functional
@@ -322,3 +323,41 @@ def test_is_a_class_or_a_configuration_refused_that_makes_no_model():
         from_class("LlamaForCausalLN", Config(LLAMA_2_7B), prompt(4))
     with pytest.raises(InputError, match="does not take this configuration"):
         from_class("LlamaForCausalLM", Config({**LLAMA_2_7B, "hidden_size": "wide"}), prompt(4))
+
+
+@pytest.mark.parametrize(
+    ("model", "case", "message"),
+    [
+        (
+            "BertForMaskedLM",
+            "llama",
+            "model_type: is that of another model: BertForMaskedLM is a 'bert', not a 'llama'",
+        ),
+        ("MistralForCausalLM", "llama", "MistralForCausalLM is a 'mistral', not a 'llama'"),
+    ],
+)
+def test_is_the_configuration_of_another_model_refused(model, case, message):
+    with pytest.raises(InputError) as error:
+        from_class(model, CASES[case].config, prompt(4))
+    assert message in str(error.value)
+
+
+def test_is_a_diffusion_model_refused_whose_configuration_is_of_another_class():
+    pytest.importorskip("diffusers")
+    config = Config({**CASES["dit"].fields, "_class_name": "PixArtTransformer2DModel"})
+    with pytest.raises(InputError, match="_class_name: is that of another model"):
+        from_class("DiTTransformer2DModel", config, CASES["dit"].request)
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "fields"),
+    [("SegformerForImageClassification", "segformer", {}), ("HieraModel", "hiera", {})],
+)
+def test_is_a_class_refused_whose_inputs_are_not_known(model, kind, fields):
+    with pytest.raises(InputError, match=f"^{model}: what it reads is not known: .* lsim.trace_module"):
+        from_class(model, Config({"model_type": kind, **fields}), Request())
+
+
+def test_is_a_routing_refused_that_there_is_not():
+    with pytest.raises(InputError, match=r"^routing: cannot be 'balance'; did you mean 'balanced'"):
+        lsim.trace_module(nn.Linear(4, 4), torch.zeros(2, 4), routing="balance")

@@ -134,6 +134,11 @@ def test_are_names_made_fit_for_a_trace():
     ("text", "says"),
     [
         ("", "is empty"),
+        (f"{HEADER}a, 5, 7, 3, 0:4,\n", "line 2: a: the fifth field is a sparsity such as 2:4"),
+        (f"{HEADER}a, 5, 7, 3, 5:4,\n", "line 2: a: the fifth field is a sparsity such as 2:4"),
+        (f"{HEADER}a, 5, 7, 3, 1:0,\n", "line 2: a: the fifth field is a sparsity such as 2:4"),
+        (f"{HEADER}a, 5, 7, \u0663,\n", "line 2: a: K must be a whole number"),
+        (f"{HEADER}a, 5, 7, 3, \u0661:\u0664,\n", "line 2: a: the fifth field is a sparsity such as 2:4"),
         (HEADER, "line 1: has no layers"),
         ("a, 1, 2, 3,\n", "line 1: the header is missing"),
         ("Layer name, IFMAP Height, IFMAP Width, Filter Height,\n", "line 1: is a topology of convolutions"),

@@ -66,7 +66,7 @@ def _sizes(config: Config, title: str, source: str, kv_heads: int = 0) -> zoo.Ll
         config.divide("hidden_size", "num_attention_heads")
     return zoo.Llama(
         title=title,
-        layers=config.size("num_hidden_layers"),
+        layers=config.layers("num_hidden_layers"),
         width=width,
         heads=heads,
         kv_heads=kv_heads,
@@ -91,7 +91,7 @@ def gpt2(name: str, config: Config, request: Request) -> Document:
         )
     config.divide("n_embd", "n_head")
     s = Sizes(
-        layers=config.size("n_layer"),
+        layers=config.layers("n_layer"),
         width=config.size("n_embd"),
         heads=config.size("n_head"),
         tokens=step.tokens,

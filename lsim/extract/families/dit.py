@@ -54,15 +54,15 @@ def dit(name: str, config: Config, request: Request) -> Document:
         ("attention_bias", True),
     ):
         config.must(key, value, "other norms and attentions than those of the published model")
-    patches = config.divide("sample_size", "patch_size") ** 2
+    patches = config.divide("sample_size", "patch_size", (32, 2)) ** 2
     heads, size = config.size("num_attention_heads", 16), config.size("attention_head_dim", 72)
     classes = config.size("num_embeds_ada_norm", 1000)
     act = activation(config, "activation_fn", "gelu-approximate")
-    s = Sizes(config.size("num_layers", 28), heads * size, heads, patches, request.batch, classes, act)
-    side = config.size("sample_size")
+    s = Sizes(config.layers("num_layers", 28), heads * size, heads, patches, request.batch, classes, act)
+    side = config.size("sample_size", 32)
     words = f"DiT, one {side}x{side} latent image" + (f", batch {s.batch}" if s.batch > 1 else "")
     b = Builder(name, words, (_SOURCE,), _CONVENTIONS)
-    area, channels = config.size("patch_size") ** 2, config.size("in_channels", 4)
+    area, channels = config.size("patch_size", 2) ** 2, config.size("in_channels", 4)
     latent = b.tensor("patches", Role.INPUT, channels * area, s.columns)
     b.tensor("label", Role.INPUT, s.batch)
     b.tensor("time", Role.INPUT, FREQUENCIES, s.batch)
@@ -74,7 +74,14 @@ def dit(name: str, config: Config, request: Request) -> Document:
 def transformer2d(name: str, config: Config, request: Request) -> Document:
     """The older class of diffusers: a DiT if its configuration says so, in fields that default to something else."""
     config.word("norm_type", known=("ada_norm_zero",))
-    for key in ("norm_elementwise_affine", "attention_bias", "activation_fn", "sample_size", "num_layers"):
+    for key in (
+        "norm_elementwise_affine",
+        "attention_bias",
+        "activation_fn",
+        "sample_size",
+        "patch_size",
+        "num_layers",
+    ):
         if key not in config.fields:
             config.refuse(key, "is missing")
     return dit(name, config, request)

@@ -23,7 +23,7 @@ _GATHERED = "What reads one token only reads what a gather has taken out."
 def _sizes(config: Config, tokens: int, batch: int) -> Sizes:
     config.divide("hidden_size", "num_attention_heads")
     return Sizes(
-        layers=config.size("num_hidden_layers"),
+        layers=config.layers("num_hidden_layers"),
         width=config.size("hidden_size"),
         heads=config.size("num_attention_heads"),
         tokens=tokens,

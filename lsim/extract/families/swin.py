@@ -5,7 +5,7 @@ Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shifted Win
 
 from attrs import frozen
 
-from lsim.extract.config import Config
+from lsim.extract.config import MAX_LAYERS, Config
 from lsim.extract.families.activations import activation
 from lsim.extract.request import Request
 from lsim.trace.document import Document
@@ -69,6 +69,8 @@ def _stages(config: Config, batch: int) -> list[Stage]:
     depths, heads = config.sizes("depths"), config.sizes("num_heads")
     if len(depths) != len(heads):
         config.refuse("num_heads", f"has {len(heads)} stages, 'depths' has {len(depths)}")
+    if sum(depths) > MAX_LAYERS:
+        config.refuse("depths", f"must be at most {MAX_LAYERS:,} layers in all, not {sum(depths):,}")
     side, window = config.divide("image_size", "patch_size", (224, 4)), config.size("window_size", 7)
     ratio, act, qkv_bias = (
         config.number("mlp_ratio", 4.0),

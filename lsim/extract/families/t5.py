@@ -28,7 +28,7 @@ def t5(name: str, config: Config, request: Request) -> Document:
     act, gated = _FORMS[config.word("feed_forward_proj", "relu", known=tuple(_FORMS))]
     encoder = Layers(
         name="encoder",
-        count=config.size("num_layers"),
+        count=config.layers("num_layers"),
         width=config.size("d_model"),
         heads=config.size("num_heads"),
         size=config.size("d_kv"),
@@ -37,7 +37,7 @@ def t5(name: str, config: Config, request: Request) -> Document:
         gated=gated,
     )
     decoder = evolve(
-        encoder, name="decoder", count=config.size("num_decoder_layers", encoder.count), source=source
+        encoder, name="decoder", count=config.layers("num_decoder_layers", encoder.count), source=source
     )
     conventions = (*CONVENTIONS, _BIAS)
     b = Builder(name, f"T5, {step.words}", (_SOURCE,), conventions, biases=False, norms="rmsnorm")

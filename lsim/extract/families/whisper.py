@@ -51,7 +51,7 @@ def _layers(config: Config, name: str, source: int = 0) -> Layers:
         config.refuse(f"{name}_attention_heads", f"{heads} does not divide the width {width}")
     return Layers(
         name=name,
-        count=config.size(f"{name}_layers"),
+        count=config.layers(f"{name}_layers"),
         width=width,
         heads=heads,
         size=width // heads,
