@@ -10,14 +10,14 @@ Sources: github.com/mlcommons/chakra, its PyTorch converter; the operations' arg
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
+from math import gcd, prod
 from typing import Any
 
 from attrs import define, field
 
 from lsim.errors import TraceError
 from lsim.extract.assemble import Recorder, assemble
-from lsim.extract.chakra_refs import Ref, refs_of
+from lsim.extract.chakra_refs import Ref, refs_of, whole_number
 from lsim.extract.chakra_schema import COMP_NODE, METADATA_NODE, node_type
 from lsim.trace.ir import UNKNOWN, Kind, Role, Trace
 
@@ -119,6 +119,8 @@ class _Reader:
             raise TraceError(problem, place=f"node {node.id} ({node.name})")
         self.unknown.update([node.name] if rule is None else [])
         self.done.add(node.id)
+        if rule is _Reader.softmax:
+            _check_dimension(node, inputs[0][0])
         made = (
             rule(self, node.name, inputs, outputs)
             if rule
@@ -140,10 +142,19 @@ class _Reader:
             root = self.roots.get(ref.tensor, ref)
             held = (self.out.tensor(f"{role.value}.{root.tensor}", root.shape, role),)
             self.values[root.tensor] = self.storages[root.storage] = held
-        if self.out.elements(held) != ref.elements:
+        if self.out.elements(held) > ref.elements:
+            held = self._part(held, ref)
+        elif self.out.elements(held) < ref.elements:
             held = (self.out.opaque(f"view.{ref.tensor}", held, f"view.{ref.tensor}.out", ref.shape, "view"),)
         self.values[ref.tensor] = held
         return held
+
+    def _part(self, held: tuple[str, ...], ref: Ref) -> tuple[str, ...]:
+        """A part of a tensor: a gather, which reads no more than it takes."""
+        columns = gcd(self.out.elements(held), *ref.shape[-1:])
+        sizes = (1, ref.elements // columns, 0, columns)
+        name = f"view.{ref.tensor}"
+        return self.out.add(name, Kind.EMBEDDING, [held], sizes, {f"{name}.out": ref.shape}, label="select")
 
     def _known(self, ref: Ref) -> tuple[str, ...] | None:
         root = self.roots.get(ref.tensor, ref)
@@ -207,9 +218,12 @@ class _Reader:
         return self.out.add(name, Kind.GEMM, operands, sizes, {f"{name}.out": out.shape}, label=name)
 
     def attention(self, name: str, inputs: list[list[Ref]], outputs: list[Ref]) -> tuple[str, ...]:
+        """Queries that share a key-value head are stacked along the rows."""
         q, k, v = (refs for refs in inputs[:3])
-        *batch, queries, size = q[0].shape
-        heads, keys = prod(batch), k[0].shape[-2]
+        *batch, rows, size = q[0].shape
+        *shared, keys, _ = k[0].shape
+        heads = prod(shared)
+        queries = rows * prod(batch) // heads
         scores = self.out.add(
             f"{name}.qk", Kind.GEMM, [self.operand(q), self.operand(k)], (heads, queries, size, keys), {f"{name}.qk.out": (heads, queries, keys)}
         )  # fmt: skip
@@ -253,6 +267,16 @@ class _Reader:
 
     def concatenation(self, name: str, inputs: list[list[Ref]], outputs: list[Ref]) -> tuple[str, ...]:
         return self.operand([ref for refs in inputs for ref in refs])
+
+
+def _check_dimension(node: Any, x: Ref) -> None:
+    """Refuses a softmax over other elements than those of a row."""
+    dimension = whole_number(node.inputs, 1)
+    if dimension is not None and dimension not in (-1, len(x.shape) - 1):
+        problem = (
+            f"a softmax over dimension {dimension} of {len(x.shape)}: over rows, the last, is understood"
+        )
+        raise TraceError(problem, place=f"node {node.id} ({node.name})")
 
 
 _Rule = Callable[[_Reader, str, list[list[Ref]], list[Ref]], tuple[str, ...]]

@@ -33,6 +33,13 @@ def refs_of(info: Any, place: str) -> list[list[Ref]]:
         raise TraceError(f"its values and shapes cannot be read: {error}", place=place) from None
 
 
+def whole_number(info: Any, at: int) -> int | None:
+    """An argument that is a whole number, e.g. a dimension; None if it is not, or is not there."""
+    values = literal_eval(info.values or "[]")
+    value = values[at] if at < len(values) else None
+    return value if type(value) is int else None
+
+
 def _argument(value: Any, shape: Any) -> list[Ref]:
     if not isinstance(value, list | tuple) or not value:
         return []

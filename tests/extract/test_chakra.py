@@ -1,6 +1,7 @@
 """Chakra execution traces: there and back, as others read them, and those of others."""
 
 import gzip
+from typing import NamedTuple
 
 import pytest
 from attrs import fields
@@ -157,6 +158,12 @@ def test_is_a_node_of_sizes_that_disagree_named():
 
 
 # -- traces of others ----------------------------------------------------------------------------------------------
+class Number(NamedTuple):
+    """An argument that is no tensor."""
+
+    value: int
+
+
 class Observed:
     """An execution trace as Chakra's converter writes it from PyTorch's: tensors are ids with shapes."""
 
@@ -183,6 +190,8 @@ class Observed:
             return [self.value(one) for one in t]
         if t is None:
             return 1.0  # a number among the arguments
+        if isinstance(t, Number):
+            return t.value
         storage, shape = self.shapes[t]
         elements = 1
         for size in shape:
@@ -190,7 +199,9 @@ class Observed:
         return [t, storage, 0, elements, 2, "cuda:0"]
 
     def shape(self, t):
-        return [self.shape(one) for one in t] if isinstance(t, list) else list(self.shapes[t][1]) if t else []
+        if isinstance(t, list):
+            return [self.shape(one) for one in t]
+        return list(self.shapes[t][1]) if t in self.shapes else []
 
     def content(self):
         return encode(self.messages.of["GlobalMetadata"](version="1.0.0"), self.nodes)
@@ -245,6 +256,48 @@ def test_is_a_weight_that_is_seen_through_a_view_a_weight():
     trace, _ = from_chakra(t.content(), "t")
     assert trace.parameters == 84
     assert trace.is_linear(trace.operators[0])
+
+
+@pytest.mark.parametrize("dimension", [-1, 2])
+def test_is_a_softmax_over_rows_understood(dimension):
+    t = Observed()
+    t.add("aten::softmax", [t.tensor(1, 3, 5, 7), Number(dimension), None], [t.tensor(2, 3, 5, 7)])
+    (softmax,) = from_chakra(t.content(), "t")[0].operators
+    assert (softmax.heads, softmax.rows, softmax.columns) == (3, 5, 7)
+
+
+@pytest.mark.parametrize("allow", [True, False])
+def test_is_a_softmax_over_another_dimension_refused(allow):
+    t = Observed()
+    node = t.add("aten::_softmax", [t.tensor(1, 3, 5, 7), Number(1), None], [t.tensor(2, 3, 5, 7)])
+    assert refused(t.content(), allow) == (
+        f"node {node} (aten::_softmax): a softmax over dimension 1 of 3: over rows, the last, is understood"
+    )
+
+
+@pytest.mark.parametrize("shared", [1, 2, 4])
+def test_are_queries_that_share_keys_stacked(shared):
+    t = Observed()
+    q, k, v = t.tensor(1, 2, 4, 5, 8), t.tensor(2, 2, 4 // shared, 7, 8), t.tensor(3, 2, 4 // shared, 7, 8)
+    t.add("aten::scaled_dot_product_attention", [q, k, v, None], [t.tensor(4, 2, 4, 5, 8)])
+    trace, _ = from_chakra(t.content(), "t")
+    sizes = [(o.heads, o.rows, o.depth, o.columns) for o in trace.operators]
+    heads, rows = 2 * 4 // shared, 5 * shared
+    assert sizes == [(heads, rows, 8, 7), (heads, rows, 0, 7), (heads, rows, 7, 8)]
+    assert trace.macs == 2 * 2 * 4 * 5 * 7 * 8
+
+
+def test_is_a_fused_projection_that_is_split_read_once():
+    t = Observed()
+    x, w = t.tensor(1, 5, 12), t.tensor(2, 36, 12)
+    t.add("aten::linear", [x, w, None], [fused := t.tensor(3, 5, 36)])
+    parts = [t.tensor(10 + at, 5, 12, storage=3) for at in range(3)]
+    t.add("aten::split", [fused, None], [parts])
+    for at, part in enumerate(parts):
+        t.add("aten::relu", [part], [t.tensor(40 + at, 5, 12)])
+    trace, _ = from_chakra(t.content(), "t")
+    gathers = [o for o in trace.operators if o.operands[0] == ("aten::linear.out",)]
+    assert [(o.kind, o.rows, o.columns) for o in gathers] == [(Kind.EMBEDDING, 5, 12)] * 3
 
 
 def test_is_an_operation_that_is_not_understood_named():
