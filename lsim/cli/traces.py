@@ -118,6 +118,10 @@ def _draw(workload: Trace, path: Path) -> None:
     from lsim.results.svg import svg
     from lsim.trace.files import write_text
 
+    if path.suffix.lower() != ".svg":
+        raise InputError(
+            f"is a picture in SVG: name it {path.with_suffix('.svg').name}", place=f"--graph {path}"
+        )
     try:
         write_text(path, svg(picture(workload)))
     except OSError as error:
@@ -222,21 +226,19 @@ def _pieces(workload: Trace) -> Iterator[list[tuple[str, ...]]]:
     from lsim.trace.layers import stretches
 
     for stretch in stretches(workload):
-        rows = [_row(operator, stretch.count, workload.macs) for operator in stretch.first]
+        named = zip(stretch.names, stretch.first, strict=True)
+        rows = [_row(name, operator, stretch.count, workload.macs) for name, operator in named]
         yield [(f"{stretch.count} times:", *[""] * 7), *rows] if stretch.count > 1 else rows
 
 
-def _row(operator: Operator, count: int, total: int) -> tuple[str, ...]:
-    from lsim.results.grouping import layerless
-
-    name = operator.name if count == 1 else f"  {layerless(operator.name)}"
+def _row(name: str, operator: Operator, count: int, total: int) -> tuple[str, ...]:
     window = f", window {operator.window:,}" if operator.window else ""
     band = f" {operator.band.begin:,} to {operator.band.end - 1:,}" if operator.band else ""
     kind = f"{operator.kind.value}{', causal' if operator.causal else ''}{band}{window}"
     sizes = (operator.heads, operator.rows, operator.depth, operator.columns)
     share = f"{100 * operator.macs * count / total:.1f} %" if operator.macs else ""
     return (
-        name,
+        name if count == 1 else f"  {name}",
         kind,
         *(f"{size:,}" if size else "" for size in sizes),
         f"{operator.macs:,}" if operator.macs else "",

@@ -93,8 +93,7 @@ class _Drawing:
         if stretch.count > 1:
             self.made.frames.append(Frame(band, f"× {stretch.count}"))
         handed = self._handed(stretch)
-        for operator in stretch.first:
-            name = layerless(operator.name) if stretch.count > 1 else operator.name
+        for name, operator in zip(stretch.names, stretch.first, strict=True):
             self._box(Box(operator.name, operator.kind.value, band, (name, *_sizes(operator))))
         for operator in stretch.first:
             for name in dict.fromkeys(operator.reads):

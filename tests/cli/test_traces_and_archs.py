@@ -85,3 +85,11 @@ def test_shows_arch_show_every_value_with_its_provenance_and_source():
     for row in (*arch.describe(), *arch.describe_devices()):
         assert f"{row.key} {row.value} [{row.provenance}]" in words
     assert all(meaning in words for meaning in PROVENANCE.values())
+
+
+@pytest.mark.parametrize("name", ["deit.png", "deit"])
+def test_is_a_picture_refused_whose_name_is_not_that_of_svg(tmp_path, name):
+    assert f"--graph {tmp_path / name}: is a picture in SVG: name it deit.svg" in refused(
+        "trace", "show", "deit-tiny", "--graph", str(tmp_path / name)
+    )
+    assert list(tmp_path.iterdir()) == []
