@@ -113,6 +113,16 @@ def test_is_a_mask_of_a_triangle_or_more_not_taken_for_the_triangle():
     assert causal(Attention(prefix, True), x()) == (0, 3, True)
 
 
+def test_are_positions_compared_to_lengths_that_are_given_no_triangle():
+    def forward(s, x, lengths):
+        padding = (torch.arange(TOKENS, device=x.device) >= lengths[:, None]).float() * -1e9
+        return (s.q(x) @ x.transpose(1, 2) + padding).softmax(-1) @ x
+
+    module = Written(forward, q=nn.Linear(WIDTH, WIDTH))
+    module.is_causal = True
+    assert causal(module, x(), torch.full((1,), TOKENS)) == (0, 3, True)
+
+
 def test_is_the_cross_attention_of_a_causal_block_not_causal():
     class Block(nn.Module):
         """The flag is of the block, whose two attentions have none."""

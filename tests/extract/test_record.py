@@ -65,13 +65,14 @@ def test_is_a_tensor_in_a_plain_attribute_a_weight_and_kept_where_it_is():
 
 
 def test_are_buffers_that_no_layer_reads_constants():
-    """Frequencies by positions, as of rotary embeddings, are a product of no data."""
+    """Frequencies by positions, as of rotary embeddings, are a product of no data, and a table of positions no words."""
 
     def forward(s, x, positions):
         angles = (s.frequencies[:, None] @ positions[None].float()).mT
-        return s.l(x * angles.cos() + s.table)
+        rows = F.embedding(torch.arange(10, device=x.device), s.rows)
+        return s.l(x * angles.cos() + s.table + rows)
 
-    module = Written(forward, l=nn.Linear(32, 8), frequencies=x(32), table=x(10, 32))
+    module = Written(forward, l=nn.Linear(32, 8), frequencies=x(32), table=x(10, 32), rows=x(50, 32))
     trace = lsim.trace_module(module, x(), torch.arange(10))
     assert weights(trace) == {"l.weight": 256, "l.bias": 8}
     assert kinds(trace) == ["gemm"]
