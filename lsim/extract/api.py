@@ -92,10 +92,11 @@ def trace_module(
     allow_unknown: bool = False,
     **keywords: Any,
 ) -> Trace:
-    """The trace of a PyTorch module called with example inputs, of which only shapes and types matter.
+    """The trace of a PyTorch module called with example inputs, of which only shapes, types and masks matter.
 
     `inputs` and `keywords` are the module's own, the names above aside. The module is recorded in evaluation mode and
-    without numbers: it need have no weights (`torch.device("meta")`). `routing` is the policy of a mixture of experts,
+    without numbers: it need have no weights (`torch.device("meta")`); module and inputs are left as they are. Of numbers
+    only those of masks matter: an attention is causal if it says so and its mask is known to be a triangle. `routing` is the policy of a mixture of experts,
     'balanced' or 'concentrated'. An operator that lsim does not know raises TraceError, unless `allow_unknown` keeps it
     as movement of its operands. Needs PyTorch: `pip install 'lsim[torch]'`.
     """

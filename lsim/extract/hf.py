@@ -55,8 +55,8 @@ def _made(made: Any, fields: dict[str, Any]) -> Any:
 
 def _untie(model: Any) -> None:
     """A head of its own, as the configuration says: Transformers ties that of T5 1.1 to the words all the same."""
-    head, words = model.get_output_embeddings(), model.get_input_embeddings()
-    if head is not None and head.weight is words.weight:
+    head = model.get_output_embeddings()
+    if head is not None and head.weight is model.get_input_embeddings().weight:
         head.weight = type(head.weight)(head.weight.detach().clone())
 
 
