@@ -123,7 +123,8 @@ def cached(torch: Any, value: Any) -> list[Any]:
 def is_causal(torch: Any, mask: Any) -> bool:
     """Whether a tensor of numbers has one value at each key that a query may see, and another at each later one."""
     square = mask.dim() >= 2 and mask.shape[-1] == mask.shape[-2] > 1
-    if not square or mask.device.type == "meta" or mask.is_complex():
+    is_mask = mask.dtype is torch.bool or mask.is_floating_point()  # whole numbers are ids
+    if not square or not is_mask or mask.device.type == "meta":
         return False
     later = torch.ones(mask.shape[-2:], dtype=torch.bool, device=mask.device).triu(1)
     hidden, seen = mask[..., later], mask[..., ~later]

@@ -105,6 +105,12 @@ def test_do_the_numbers_of_a_buffer_say_what_it_masks(mask, expected):
     assert causal(module, x()) == (expected, 3, not expected)
 
 
+def test_are_ids_no_mask_whatever_their_numbers():
+    module = Written(lambda s, ids: s.table(ids), table=nn.Embedding(9, WIDTH))
+    trace = lsim.trace_module(module, torch.tensor([[7, 0], [7, 7]]))
+    assert [tensor.elements for tensor in trace.inputs] == [4]
+
+
 def test_is_a_mask_of_a_triangle_or_more_not_taken_for_the_triangle():
     def prefix(x):
         first = torch.arange(TOKENS, device=x.device) < 4
