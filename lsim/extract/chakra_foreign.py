@@ -21,35 +21,11 @@ from lsim.extract.chakra_refs import Ref, refs_of, whole_number
 from lsim.extract.chakra_schema import COMP_NODE, METADATA_NODE, node_type
 from lsim.trace.ir import UNKNOWN, Kind, Role, Trace
 
-VIEWS = frozenset(
-    [
-        "alias",
-        "as_strided",
-        "chunk",
-        "clone",
-        "contiguous",
-        "detach",
-        "dropout",
-        "expand",
-        "flatten",
-        "narrow",
-        "permute",
-        "reshape",
-        "_reshape_alias",
-        "select",
-        "slice",
-        "split",
-        "squeeze",
-        "t",
-        "to",
-        "_to_copy",
-        "transpose",
-        "unflatten",
-        "_unsafe_view",
-        "unsqueeze",
-        "view",
-    ]
-)
+VIEWS = (
+    "alias", "as_strided", "chunk", "clone", "contiguous", "detach", "dropout", "expand", "flatten",
+    "narrow", "permute", "reshape", "_reshape_alias", "select", "slice", "split", "squeeze", "t", "to",
+    "_to_copy", "transpose", "unflatten", "_unsafe_view", "unsqueeze", "view",
+)  # fmt: skip
 ACTIVATIONS = frozenset(["gelu", "relu", "relu_", "sigmoid", "silu", "silu_", "tanh"])
 SUMS = {"add": Kind.RESIDUAL, "add_": Kind.RESIDUAL, "mul": Kind.MULTIPLY, "mul_": Kind.MULTIPLY}
 SOFTMAXES = ("softmax", "_softmax")

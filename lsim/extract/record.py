@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -14,7 +13,6 @@ from lsim.extract.held import weights
 from lsim.extract.meta import (
     cached,
     held,
-    in_evaluation,
     inputs_on_meta,
     is_causal,
     need_torch,
@@ -23,7 +21,7 @@ from lsim.extract.meta import (
     tensors,
 )
 from lsim.extract.recording import Call, Place, Recording, Ref
-from lsim.extract.watch import attentions, detected_masks, failed_in, modules, slow_paths
+from lsim.extract.watch import failed_in, watched
 from lsim.trace.ir import Role
 
 if TYPE_CHECKING:
@@ -39,23 +37,13 @@ def record(module: torch.nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, 
     recorder = _recorder(torch, meta, given)
     recorder.know_masks(held(torch, module), held(torch, meta))
     recorder.know_masks(*(dict(enumerate(tensors(torch, value))) for value in ((args, kwargs), given)))
-    with ExitStack() as stack:
-        for switched in (
-            torch.no_grad(),
-            in_evaluation(meta),
-            modules(meta, recorder),
-            slow_paths(torch),
-            detected_masks(torch, recorder),
-            attentions(torch, recorder),
-            recorder,
-        ):
-            stack.enter_context(switched)
+    with watched(torch, meta, recorder), recorder:
         try:
             result = meta(*given[0], **given[1])
+        except TraceError as error:
+            raise error.at(place=f"{failed_in(meta, error)}: {recorder.calling}") from None
         except Exception as error:  # a module may fail as it likes
             place = ": ".join(filter(None, (failed_in(meta, error), recorder.calling)))
-            if isinstance(error, TraceError):
-                raise error.at(place=place) from None
             raise TraceError(_why(error), place=place) from error
     recording: Recording = recorder.recording(module, result)
     return recording

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
+from lsim.extract.meta import in_evaluation
 from lsim.extract.recording import Place
 
 if TYPE_CHECKING:
@@ -14,7 +15,21 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def slow_paths(torch: Any) -> Iterator[None]:
+def watched(torch: Any, module: torch.nn.Module, recorder: Any) -> Iterator[None]:
+    """All of it, for one call of a module."""
+    with (
+        torch.no_grad(),
+        in_evaluation(module),
+        _modules(module, recorder),
+        _slow_paths(torch),
+        _detected_masks(torch, recorder),
+        _attentions(torch, recorder),
+    ):
+        yield
+
+
+@contextmanager
+def _slow_paths(torch: Any) -> Iterator[None]:
     """Fused inference kernels of `nn.TransformerEncoderLayer` hide the operators: off."""
     enabled = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
@@ -28,7 +43,7 @@ def slow_paths(torch: Any) -> Iterator[None]:
 
 
 @contextmanager
-def detected_masks(torch: Any, recorder: Any) -> Iterator[None]:
+def _detected_masks(torch: Any, recorder: Any) -> Iterator[None]:
     """`nn.TransformerEncoder` looks at the numbers of a mask: those that it had before it was moved."""
     library, name = torch.nn.modules.transformer, "_detect_is_causal_mask"
     before = getattr(library, name, None)
@@ -47,7 +62,7 @@ def detected_masks(torch: Any, recorder: Any) -> Iterator[None]:
         setattr(library, name, before)
 
 
-def attentions(torch: Any, recorder: Any) -> Any:
+def _attentions(torch: Any, recorder: Any) -> Any:
     """A function mode that tells the recorder of calls of PyTorch's attentions that are causal by themselves.
 
     It sees the outer of the two only: a mode is off inside its own handler.
@@ -80,7 +95,7 @@ def attentions(torch: Any, recorder: Any) -> Any:
 
 
 @contextmanager
-def modules(module: torch.nn.Module, recorder: Any) -> Iterator[None]:
+def _modules(module: torch.nn.Module, recorder: Any) -> Iterator[None]:
     """Tells the recorder which module runs."""
     handles = []
     for name, child in module.named_modules():
