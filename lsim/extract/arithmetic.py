@@ -19,8 +19,8 @@ def summed(s: State, call: Call) -> None:
     else:
         s.set(
             out,
-            _absorbed(s, one, other)
-            or _absorbed(s, other, one)
+            _absorbed(s, call, one, other)
+            or _absorbed(s, call, other, one)
             or s.elementwise(Kind.RESIDUAL, call, [one, other]),
         )
 
@@ -38,7 +38,7 @@ def multiplied(s: State, call: Call) -> None:
         else:
             s.set(out, evolve(one, fn=(*one.fn, *other.fn) or ("pow",)))
     else:
-        gained = _gained(s, one, other) or _gained(s, other, one)
+        gained = _gained(s, call, one, other) or _gained(s, call, other, one)
         s.set(out, gained or s.elementwise(Kind.MULTIPLY, call, [one, other]))
 
 
@@ -72,15 +72,15 @@ def _of_itself(s: State, one: Data, other: Data) -> Data:
     return evolve(one, fn=(*one.fn, *other.fn), scaled=False)
 
 
-def _absorbed(s: State, data: Data, more: Data) -> Data | None:
+def _absorbed(s: State, call: Call, data: Data, more: Data) -> Data | None:
     """The operator before, if it can take what is added as its bias or as one table more."""
     op = data.op
-    if op is None or not data.is_plain or not more.is_plain or not op.is_fresh:
+    if op is None or not data.is_plain or not more.is_plain or not s.is_amendable(op, call):
         return None
     if more.is_weight and (_takes_bias(op, more) or _takes_whole(op, more)):
         s.graph.amend(op, s.operand(more))
         return data
-    return data if _takes_tables(s, op, more) else None
+    return data if _takes_tables(s, call, op, more) else None
 
 
 def _takes_bias(op: Op, more: Data) -> bool:
@@ -99,10 +99,10 @@ def _takes_whole(op: Op, more: Data) -> bool:
     return _is_lookup(op) and rows > 1 and not rest and op.elements % more.elements == 0
 
 
-def _takes_tables(s: State, op: Op, more: Data) -> bool:
+def _takes_tables(s: State, call: Call, op: Op, more: Data) -> bool:
     """Whether both are look-ups of weights, of one size or repeated; if so they become one."""
     other = more.op
-    if other is None or not other.is_fresh or not (_is_lookup(op) and _is_lookup(other)):
+    if other is None or not s.is_amendable(other, call) or not (_is_lookup(op) and _is_lookup(other)):
         return False
     if other.sizes[3] != op.sizes[3] or op.elements % other.elements:
         return False
@@ -122,11 +122,13 @@ def _tables(op: Op) -> list[tuple[Source, ...]]:
     return op.operands[1:] if op.indexed else op.operands
 
 
-def _gained(s: State, data: Data, gain: Data) -> Data | None:
+def _gained(s: State, call: Call, data: Data, gain: Data) -> Data | None:
     """The norm before, with its gain."""
     op = data.op
-    fits = op is not None and op.kind is Kind.NORM and op.is_fresh and len(op.operands) == 1
-    if op is None or not fits or not gain.is_weight or gain.elements != op.sizes[3]:
+    if op is None or op.kind is not Kind.NORM or len(op.operands) != 1 or not data.is_plain:
+        return None
+    fits = gain.is_weight and gain.is_plain and gain.elements == op.sizes[3]
+    if call.base == "div" or not fits or not s.is_amendable(op, call):
         return None
     s.graph.amend(op, s.operand(gain))
     return data

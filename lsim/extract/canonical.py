@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 
 from attrs import define, field
 
-from lsim.errors import TraceError
 from lsim.extract.graph import Data, Op, Source
 from lsim.extract.opaque import unknown
 from lsim.extract.recording import Recording
 from lsim.extract.rules import RULES
 from lsim.extract.slices import covers, disjoint
 from lsim.extract.state import State
+from lsim.extract.views import view
 from lsim.trace.band import DENSE
 from lsim.trace.check import build
 from lsim.trace.document import Document, Statement
@@ -35,7 +35,7 @@ def trace_of(
     allow_unknown: bool = False,
 ) -> Trace:
     """The trace of what was recorded. Raises TraceError at the first operator that has no rule, unless it is to be kept."""
-    state = State(routing, allow_unknown)
+    state = State(routing, allow_unknown, recording.last_reads)
     for ref, (tensor, role) in recording.stored.items():
         index = ref.integer and role is Role.INPUT
         state.set(ref, Data((Source(tensor, ref.elements, role, shape=ref.shape, index=index),)))
@@ -49,19 +49,19 @@ def trace_of(
 
 
 def _replay(recording: Recording, state: State) -> None:
-    for call in recording.calls:
-        state.module = call.place.module
+    for at, call in enumerate(recording.calls):
+        state.at, state.module = at, call.place.module
         state.number(call)
         known = [ref for ref in call.refs if state.get(ref)]
         if not known:
             for out in call.outputs:
                 state.set(out, None)
             continue
-        if call.into_view:
-            problem = f"{call.name}: writes into a view of another tensor, which is not followed"
-            raise TraceError(problem, place=call.place.module)
         state.last = call.outputs[0].shape[-1] if call.outputs and call.outputs[0].shape else 1
-        RULES.get(call.base, unknown)(state, call)
+        rule = RULES.get(call.base, unknown)
+        if rule is not view:
+            state.check_write(call)
+        rule(state, call)
 
 
 def _keep(recording: Recording, state: State) -> None:

@@ -47,6 +47,15 @@ class Source:
             yield above
             above = above.parent
 
+    @property
+    def ops(self) -> "Iterator[Op]":
+        """The operators that wrote it, or what it was taken from."""
+        if self.op is not None:
+            yield self.op
+        else:
+            for above in self.above:
+                yield from above.ops
+
     def slice(self, place: Hashable, elements: int, columns: int, label: str = "") -> "Source":
         """A part of this tensor; the same place is the same part."""
         if place not in self.slices:

@@ -150,7 +150,8 @@ class _Notes:
             self.numbers[id(tensor)] = len(self.alive)
             self.alive.append(tensor)
         integer = not (tensor.is_floating_point() or tensor.is_complex())
-        return Ref(self.numbers[id(tensor)], tuple(tensor.shape), integer)
+        storage = tensor.untyped_storage()._cdata
+        return Ref(self.numbers[id(tensor)], tuple(tensor.shape), integer, storage)
 
     def note(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
         names = [a.name for a in func._schema.arguments]
@@ -159,9 +160,7 @@ class _Notes:
             values.append(kwargs.get(names[at], argument.default_value))
         outputs = tuple(self.ref(t) for t in tensors(self.torch, result))
         made = tuple(self._argument(value) for value in values)
-        self.calls.append(
-            Call(str(func), made, outputs, self.inside[-1], _writes_view(self.torch, func, args))
-        )
+        self.calls.append(Call(str(func), made, outputs, self.inside[-1]))
 
     def _argument(self, value: Any) -> object:
         if isinstance(value, self.torch.Tensor):
@@ -192,12 +191,6 @@ class _Notes:
         calls = tuple(settled(self.calls, self.stored, self.causal))
         made_by = _versions(self.torch, module)
         return Recording(type(module).__name__, made_by, calls, self.stored, kept, results)
-
-
-def _writes_view(torch: Any, func: Any, args: Any) -> bool:
-    """Whether a call changes elements of a tensor that shares them with another. Strides alone are no elements."""
-    in_place = func._schema.is_mutable and "as_strided" not in str(func)
-    return bool(in_place and args and isinstance(args[0], torch.Tensor) and args[0]._is_view())
 
 
 def _versions(torch: Any, module: torch.nn.Module) -> str:

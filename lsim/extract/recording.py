@@ -11,11 +11,12 @@ from lsim.trace.ir import Role
 
 @frozen
 class Ref:
-    """A tensor that a call reads or writes, by number."""
+    """A tensor that a call reads or writes, by number. Views of one tensor have one storage."""
 
     number: int
     shape: tuple[int, ...]
     integer: bool  # or boolean: ids, positions and masks
+    storage: int
 
     @property
     def elements(self) -> int:
@@ -37,21 +38,23 @@ class Place:
 
 @frozen
 class Call:
-    """One call of an operator of PyTorch. `args` are as given, with a `Ref` for each tensor, and defaults after them.
-
-    `into_view`: whether it writes into a tensor that is a view of another.
-    """
+    """One call of an operator of PyTorch. `args` are as given, with a `Ref` for each tensor, and defaults after them."""
 
     name: str  # e.g. "aten.mm.default"
     args: tuple[object, ...]
     outputs: tuple[Ref, ...]
     place: Place
-    into_view: bool = False
 
     @property
     def base(self) -> str:
         """The name without namespace, overload and the mark of a call in place."""
         return self.name.split(".")[1].removesuffix("_")
+
+    @property
+    def in_place(self) -> bool:
+        """Whether it changes a tensor that was there: `add_`, or `add.out`."""
+        _, name, overload = self.name.split(".")
+        return name.endswith("_") or overload.endswith("out")
 
     def arg(self, at: int, default: object = None) -> object:
         return self.args[at] if at < len(self.args) else default
@@ -85,3 +88,9 @@ class Recording:
     stored: Mapping[Ref, tuple[str, Role]]
     kept: tuple[Ref, ...]
     results: tuple[Ref, ...]
+
+    @property
+    def last_reads(self) -> dict[int, int]:
+        """The last call that reads a tensor, by the tensor's number; what is returned or kept is read after the last call."""
+        last = {ref.number: at for at, call in enumerate(self.calls) for ref in call.refs}
+        return last | dict.fromkeys((ref.number for ref in (*self.kept, *self.results)), len(self.calls))

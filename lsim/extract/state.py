@@ -1,6 +1,6 @@
 """What every tensor of a recording is so far, and the ways to add to the graph that several rules share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import define, evolve, field
 
@@ -9,6 +9,9 @@ from lsim.extract.graph import Data, Graph, Op, Source
 from lsim.extract.recording import Call, Ref
 from lsim.trace.ir import Kind, Role
 
+# Their results differ from call to call.
+_DISTRIBUTIONS = ("normal", "uniform", "bernoulli", "exponential", "multinomial")
+RANDOM = ("rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", *_DISTRIBUTIONS)
 ACTIVATIONS = {"gelu", "silu", "relu", "tanh", "sigmoid"}
 
 
@@ -17,7 +20,9 @@ class State:
     """What is known at a call.
 
     `routing`, `allow_unknown`: what the user wants. `graph`: the operators so far.
-    `known`: number of a tensor → what it is; constants are not in it.
+    `last_reads`: number of a tensor → the last call that reads it. `at`: the present call.
+    `known`: number of a tensor → what it is; constants are not in it. `holding`: an operator → tensors made of what it wrote.
+    `sharing`: a storage → the tensors that are views of it.
     `functions`: what has been written down of functions and pools, by what they are of, for whoever reads it next.
     `made`: what is prepared outside the machine, by value; `values` and `numbers` say which values are equal.
     `opaque`: unknown operators that were kept. `wanted`: slices that the model returns.
@@ -27,8 +32,11 @@ class State:
 
     routing: str
     allow_unknown: bool
+    last_reads: Mapping[int, int]
     graph: Graph = field(factory=Graph)
     known: dict[int, Data] = field(factory=dict)
+    holding: dict[Op, set[int]] = field(factory=dict)
+    sharing: dict[int, set[int]] = field(factory=dict)
     functions: dict[tuple[object, ...], Source] = field(factory=dict)
     made: dict[int, Data] = field(factory=dict)
     values: dict[int, int] = field(factory=dict)
@@ -36,6 +44,7 @@ class State:
     opaque: list[str] = field(factory=list)
     wanted: list[Source] = field(factory=list)
     masks: int = 0
+    at: int = 0
     chosen: int = 1
     module: str = ""
     last: int = 1
@@ -54,6 +63,23 @@ class State:
             self.known.pop(ref.number, None)
         else:
             self.known[ref.number] = data
+            for op in (op for part in data.parts for op in part.ops):
+                self.holding.setdefault(op, set()).add(ref.number)
+
+    def is_amendable(self, op: Op, call: Call) -> bool:
+        """Whether nobody has read what an operator wrote, and nobody will but by what this call makes of it."""
+        made = {out.number for out in call.outputs}
+        return op.is_fresh and not self._are_read(self.holding[op] - made)
+
+    def check_write(self, call: Call) -> None:
+        """A call in place is as if it had made a new tensor, unless another view of what it changes is read later."""
+        others = {n for out in call.outputs for n in self.sharing[out.storage] if n != out.number}
+        if call.in_place and self._are_read(others):
+            problem = f"{call.name}: writes into a tensor of which another view is read later, which is not followed"
+            raise TraceError(problem, place=call.place.module)
+
+    def _are_read(self, numbers: Iterable[int]) -> bool:
+        return any(self.last_reads.get(number, -1) > self.at for number in numbers)
 
     def prepared(self, ref: Ref) -> Data:
         """A tensor that depends on ids or on nothing: it is made outside the machine, once."""
@@ -66,9 +92,15 @@ class State:
 
     def number(self, call: Call) -> None:
         """Equal calls of equal arguments have equal values: what each layer computes anew is prepared once."""
-        key = (call.name, _numbered(call.args, self.values))
+        once = self.at if call.base in RANDOM else None
+        key = (call.name, once, _numbered(call.args, self.values))
         value = self.numbers.setdefault(key, len(self.numbers))
+        for ref in (*call.refs, *call.outputs):
+            self.sharing.setdefault(ref.storage, set()).add(ref.number)
         for at, out in enumerate(call.outputs):
+            for view in self.sharing[out.storage] if call.in_place else ():
+                of = (value, self.values.get(view, -view - 1))
+                self.values[view] = self.numbers.setdefault(of, len(self.numbers))
             self.values[out.number] = self.numbers.setdefault((value, at), len(self.numbers))
 
     def operand(self, data: Data) -> tuple[Source, ...]:
