@@ -479,3 +479,36 @@ _REPEATING_SETTINGS = {
     "readout__conversion": ["0 ticks", "3 ticks", "7 ticks"],
     "readout__integrate": ["1", "3"],
 }
+
+
+class Step(NamedTuple):
+    """A call of a random program: of which values, by number, and which of several parameters or dimensions."""
+
+    name: str
+    operands: tuple[int, ...]
+    choice: int
+
+
+class Program(NamedTuple):
+    """Values of one size, computed of inputs and of each other; those are returned that nobody reads, and some others."""
+
+    tokens: int
+    inputs: int
+    steps: tuple[Step, ...]
+    returned: tuple[int, ...]
+
+
+@st.composite
+def programs(draw: st.DrawFn, unary: list[str], joint: list[str], steps: int = 7) -> Program:
+    """A few calls, of one value or of two or three (attention)."""
+    inputs = draw(st.integers(1, 2))
+    made: list[Step] = []
+    for at in range(inputs, inputs + draw(st.integers(1, steps))):
+        name = draw(st.sampled_from([*unary, *joint, *joint]))
+        count = 1 if name in unary else 3 if "attention" in name else 2
+        operands = draw(st.tuples(*[st.integers(0, at - 1)] * count))
+        made.append(Step(name, operands, draw(st.integers(0, 2))))
+    read = {value for step in made for value in step.operands}
+    values = range(inputs, inputs + len(made))
+    returned = tuple(at for at in values if at not in read or draw(st.booleans()))
+    return Program(draw(st.sampled_from([2, 4, 6])), inputs, tuple(made), returned)

@@ -1,0 +1,67 @@
+"""Does a recorded graph reach what numbers reach? Random modules, by autograd on the one side and the trace on the other."""
+
+import networkx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from strategies import Program, programs
+
+torch = pytest.importorskip("torch")
+
+from extract.programs import JOINT, UNARY, Random, structural  # noqa: E402
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
+
+import lsim  # noqa: E402
+from lsim.trace import Role, Trace  # noqa: E402
+
+RUNS = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+
+
+def given_to(program: Program) -> list:
+    return [torch.rand(2, program.tokens, 4) - 0.3 for _ in range(program.inputs)]
+
+
+def reached(trace: Trace, outputs: int) -> list[set[str]]:
+    """The stored tensors that the linear layer of each output descends from."""
+    graph = networkx.DiGraph()
+    for operator in trace.operators:
+        graph.add_edges_from((read, operator.name) for read in operator.reads)
+        graph.add_edges_from((operator.name, written) for written in operator.outputs)
+    stored = {t.name for t in trace.tensors.values() if t.role in (Role.WEIGHT, Role.INPUT)}
+    heads = [next(graph.successors(f"heads.{at}.weight")) for at in range(outputs)]
+    return [{_stored(name) for name in networkx.ancestors(graph, head) & stored} - {""} for head in heads]
+
+
+def _stored(name: str) -> str:
+    """The parameter or input; an input that is only read in slices is as many tensors. None of constants."""
+    if name.startswith("input."):
+        return ".".join(name.split(".")[:2])
+    return "" if name.startswith(("pool.", "prepared.")) else name
+
+
+@settings(RUNS)
+@given(programs(sorted(UNARY), sorted(JOINT)))
+def test_reaches_each_output_what_its_numbers_depend_on_and_nothing_that_it_is_not_computed_from(
+    program: Program,
+) -> None:
+    torch.manual_seed(0)
+    module, inputs = Random(program), given_to(program)
+    found = reached(lsim.trace_module(module, *inputs), len(program.returned))
+    needed, all_of_it = (structural(module.double(), [x.double() for x in inputs], n) for n in (True, False))
+    for at, one in enumerate(found):
+        assert needed[at] <= one <= all_of_it[at], at
+
+
+@settings(RUNS)
+@given(programs(sorted(UNARY), sorted(JOINT)))
+def test_are_the_products_those_that_pytorch_counts_and_is_every_parameter_read_that_is_used(
+    program: Program,
+) -> None:
+    module, inputs = Random(program), given_to(program)
+    trace = lsim.trace_module(module, *inputs)
+    with FlopCounterMode(display=False) as counter:
+        module(*inputs)
+    assert 2 * sum(o.macs for o in trace.operators if o.label != "pool") == counter.get_total_flops()
+    used = set().union(*structural(module, inputs, numeric=False))
+    assert {t.name for t in trace.tensors.values() if t.role is Role.WEIGHT} == {
+        name for name in used if not name.startswith("input.")
+    }
