@@ -1,45 +1,53 @@
 """Sums and products of elements: what they add to the operator before them, or the operators that they are."""
 
+from collections.abc import Hashable
+
 from attrs import evolve
 
-from lsim.extract.graph import Data, Op, Source
+from lsim.extract.graph import Data, Op, Row, Source, Step
 from lsim.extract.recording import Call, Ref
 from lsim.extract.state import State
 from lsim.trace.ir import Kind
+
+_HALVES = (
+    "sqrt",
+    "pow",
+    "clamp",
+    "clamp_min",
+    "rsqrt",
+    "reciprocal",
+)  # of a statistic that a norm divides by
+_INVERSES = ("rsqrt", "reciprocal", "pow")
 
 
 def summed(s: State, call: Call) -> None:
     """x + y or x − y: a bias, positions beside words, rotary halves, a mask, or a residual."""
     one, other = s.get(call.arg(0)), s.get(call.arg(1))
-    out = call.outputs[0]
     if one is None or other is None or one.is_given or other.is_given:
-        s.set(out, _with_constant(s, call, one, other))
-    elif one.same(other):
-        s.set(out, _of_itself(s, one, other))
+        made = _with_constant(s, call, one, other)
     else:
-        s.set(
-            out,
-            _absorbed(s, call, one, other)
+        made = (
+            _of_itself(s, call, one, other)
+            or _absorbed(s, call, one, other)
             or _absorbed(s, call, other, one)
-            or s.elementwise(Kind.RESIDUAL, call, [one, other]),
+            or s.elementwise(Kind.RESIDUAL, call, [one, other])
         )
+    s.set(call.outputs[0], made)
 
 
 def multiplied(s: State, call: Call) -> None:
     """x · y or x / y: a scale, a rotary table, a norm and its gain, a function of x itself, or a product."""
     one, other = s.get(call.arg(0)), s.get(call.arg(1))
-    out = call.outputs[0]
     if one is None or other is None or one.is_given or other.is_given:
-        s.set(out, _with_constant(s, call, one, other, scales=True))
-    elif one.same(other):
-        if (one.reduced > 1) != (other.reduced > 1):
-            data, columns = (one, other.reduced) if other.reduced > 1 else (other, one.reduced)
-            s.set(out, s.norm(call, data, data.elements // columns, columns))
-        else:
-            s.set(out, evolve(one, fn=(*one.fn, *other.fn) or ("pow",)))
+        made = _with_constant(s, call, one, other, scales=True)
     else:
-        gained = _gained(s, call, one, other) or _gained(s, call, other, one)
-        s.set(out, gained or s.elementwise(Kind.MULTIPLY, call, [one, other]))
+        made = (
+            _by_itself(s, call, one, other)
+            or _gained(s, call, one, other)
+            or _gained(s, call, other, one)
+            or s.elementwise(Kind.MULTIPLY, call, [one, other])
+        )
+    s.set(call.outputs[0], made)
 
 
 def _with_constant(
@@ -51,10 +59,11 @@ def _with_constant(
     if live:
         at = 1 if live[0] is one else 0
         tensor = isinstance(call.arg(at), Ref) and call.ref(at).elements > 1
+        data = s.broadcast(live[0], call.ref(1 - at), out)
         return evolve(
-            live[0],
-            scaled=live[0].scaled or (scales and tensor),
-            masked=live[0].masked or (tensor and not scales),
+            data,
+            scaled=data.scaled or (scales and tensor),
+            masked=data.masked or (tensor and not scales),
         )
     given = one or other
     if out.integer and call.ref(0).integer and given and given.elements == out.elements:
@@ -62,14 +71,91 @@ def _with_constant(
     return None if out.integer else s.prepared(out)
 
 
-def _of_itself(s: State, one: Data, other: Data) -> Data:
-    """Two views of one tensor, added: rotary if a table of constants has scaled them, else a function of it."""
-    if one.reduced > 1 or other.reduced > 1:
-        return one if one.reduced == 1 else other  # x minus its mean: part of a norm
-    if (one.scaled or other.scaled) and not one.fn and not other.fn:
-        op = s.emit(Kind.ROTARY, [one.parts], s.shape(one, one.elements), "rotary")
-        return Data(tuple(op.outputs))
-    return evolve(one, fn=(*one.fn, *other.fn), scaled=False)
+def _match(one: Data, other: Data, shape: tuple[int, ...], rows: tuple[int, ...]) -> bool:
+    """Whether each element meets itself, or what became of its row."""
+    wanted = {shape, (*shape[:-1], 1)} if other.row is not None and one.row is None else {shape}
+    return one.parts == other.parts and one.order == other.order and _bare(rows) in map(_bare, wanted)
+
+
+def _bare(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without the leading dimensions of one."""
+    return shape if shape[:1] != (1,) else _bare(shape[1:])
+
+
+def _of_itself(s: State, call: Call, one: Data, other: Data) -> Data | None:
+    """x and a function of x, added: another function of it; less a row's mean or largest; or both halves of rotary."""
+    shape, rows = call.ref(0).shape, call.ref(1).shape
+    if _match(one, other, shape, rows):
+        if other.row is not None and one.row is None:
+            takes = call.base == "sub" and other.row.how in ("mean", "amax") and not other.row.after
+            step = Step(other.row.how, s.value(call.outputs[0]), other.row)
+            return evolve(one, fn=(*one.fn, step)) if takes and one.fn == other.fn else None
+        return _joined(s, call, one, other)
+    if one.parts == other.parts and one.is_plain and other.is_plain and shape == rows:
+        turned = (one.scaled or other.scaled) and _is_turned(*sorted((one.order, other.order), key=len))
+        return _rotary(s, one.parts) if turned else None
+    return None
+
+
+def _joined(s: State, call: Call, one: Data, other: Data) -> Data | None:
+    """A function of two functions of x. A sum of x and x is but a scale."""
+    if one.fn == other.fn and one.row == other.row:
+        squared = Step("pow", s.value(call.outputs[0]))
+        if call.base in ("add", "sub", "rsub"):
+            return one
+        if one.row is not None:
+            return evolve(one, row=evolve(one.row, after=(*one.row.after, squared)))
+        return evolve(one, fn=(*one.fn, squared))
+    if one.is_of_rows or other.is_of_rows:
+        return None
+    *steps, last = (*one.fn, *other.fn)
+    return evolve(one, fn=(*steps, evolve(last, value=s.value(call.outputs[0]))), scaled=False)
+
+
+def _is_turned(one: tuple[Hashable, ...], other: tuple[Hashable, ...]) -> bool:
+    """Whether one is the other with its slices in another order."""
+    return other[:-1] == one and isinstance(other[-1], tuple) and other[-1][0] == "cat"
+
+
+def _rotary(s: State, parts: tuple[Source, ...]) -> Data:
+    data = Data(parts)
+    return Data(tuple(s.emit(Kind.ROTARY, [parts], s.shape(data, data.elements), "rotary").outputs))
+
+
+def _by_itself(s: State, call: Call, one: Data, other: Data) -> Data | None:
+    """x and a function of x, multiplied: another function of it; by a statistic of its rows: a norm or a softmax."""
+    (data, ref), (by, rows) = (one, call.ref(0)), (other, call.ref(1))
+    if one.row is not None and other.row is None and call.base == "mul":
+        (data, ref), (by, rows) = (other, call.ref(1)), (one, call.ref(0))
+    if not _match(data, by, ref.shape, rows.shape):
+        return None
+    if by.row is None or data.row is not None:
+        return _joined(s, call, data, by) if call.base == "mul" or not data.is_of_rows else None
+    if call.base == "div" and _is_softmax(data, by.row, by.fn):
+        scores = data.fn[:-1]
+        shifted = bool(scores) and scores[-1].row is not None
+        return s.softmax(call, evolve(data, fn=scores[:-1] if shifted else scores), ref)
+    if not _is_norm(call.base, data, by.row, by.fn):
+        return None
+    centred = bool(data.fn) and data.fn[-1].row is not None
+    data = evolve(data, fn=data.fn[:-1]) if centred else data
+    return s.norm(call, data, data.elements // by.row.count, by.row.count)
+
+
+def _is_softmax(data: Data, row: Row, fn: tuple[Step, ...]) -> bool:
+    exponential = bool(fn) and fn[-1].name in ("exp", "exp2")
+    return exponential and row.how == "sum" and not row.after and fn == data.fn
+
+
+def _is_norm(base: str, data: Data, row: Row, fn: tuple[Step, ...]) -> bool:
+    """Whether rows are divided by their own size, however that is measured: after their mean has been taken away or not."""
+    names = {step.name for step in row.after}
+    divided = (base == "div" and not names & {"rsqrt", "reciprocal"}) or bool(names.intersection(_INVERSES))
+    centred = data.fn[:-1] if data.fn and data.fn[-1].row is not None else data.fn
+    measured = (
+        fn[:-1] if fn and fn[-1].name in ("pow", "square", "abs") and fn not in (data.fn, centred) else fn
+    )
+    return divided and names.issubset(_HALVES) and measured in (data.fn, centred)
 
 
 def _absorbed(s: State, call: Call, data: Data, more: Data) -> Data | None:

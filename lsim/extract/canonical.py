@@ -11,7 +11,7 @@ from lsim.extract.recording import Recording
 from lsim.extract.rules import RULES
 from lsim.extract.slices import covers, disjoint
 from lsim.extract.state import State
-from lsim.extract.views import view
+from lsim.extract.views import reshaped, view
 from lsim.trace.band import DENSE
 from lsim.trace.check import build
 from lsim.trace.document import Document, Statement
@@ -59,7 +59,7 @@ def _replay(recording: Recording, state: State) -> None:
             continue
         state.last = call.outputs[0].shape[-1] if call.outputs and call.outputs[0].shape else 1
         rule = RULES.get(call.base, unknown)
-        if rule is not view:
+        if rule not in (reshaped, view):
             state.check_write(call)
         rule(state, call)
 

@@ -93,35 +93,52 @@ class Op:
         return all(not out.readers and not out.slices for out in self.outputs)
 
 
+@frozen
+class Row:
+    """What became of each row of `count` elements: their sum, mean, …, and functions of that. `value`: see `Step`."""
+
+    how: str
+    count: int
+    value: int
+    after: "tuple[Step, ...]" = ()
+
+
+@frozen
+class Step:
+    """A function of each element; where `row` is given, the element less that of its row.
+
+    `value`: the number of what it made, which is equal for equal calls of equal arguments.
+    """
+
+    name: str
+    value: int
+    row: Row | None = None
+
+
 @frozen(eq=False)
 class Data:
     """A recorded tensor: its sources, and what has been done to each element on the way.
 
-    `fn`: functions applied. `scaled`: multiplied by a constant tensor. `masked`: a constant tensor was added, or elements
-    were replaced where one says so. `reduced`: how many elements of a row became one, 1 if none; `summed`: that this is
-    their sum or mean and nothing else.
+    `fn`: functions applied. `order`: views that moved elements, in turn: where these are equal, and the shapes, so are the
+    elements. `scaled`: multiplied by a constant tensor. `masked`: a constant tensor was added, or elements were replaced
+    where one says so. `row`: that each row became one element.
     """
 
     parts: tuple[Source, ...]
-    fn: tuple[str, ...] = ()
+    fn: tuple[Step, ...] = ()
+    order: tuple[Hashable, ...] = ()
     scaled: bool = False
-    reduced: int = 1
-    summed: bool = True
     masked: bool = False
+    row: Row | None = None
 
     @property
     def elements(self) -> int:
-        """Elements of the sources: fewer than the recorded tensor has if that is an expansion."""
+        """Elements of the sources: fewer than the recorded tensor has if that is an expansion, more if rows became one."""
         return sum(part.elements for part in self.parts)
 
     @property
-    def plain(self) -> "Data":
-        """The sources themselves."""
-        return Data(self.parts)
-
-    @property
     def is_plain(self) -> bool:
-        return not self.fn and self.reduced == 1
+        return not self.fn and self.row is None
 
     @property
     def is_weight(self) -> bool:
@@ -138,12 +155,14 @@ class Data:
         whole = len(self.parts) == 1 and not self.parts[0].above
         return self.parts[0].op if whole else None
 
-    def same(self, other: "Data") -> bool:
-        """Whether both see the same elements."""
-        return self.parts == other.parts
+    @property
+    def is_of_rows(self) -> bool:
+        """Whether its elements depend on others of their row."""
+        return self.row is not None or any(step.row for step in self.fn)
 
-    def with_fn(self, name: str) -> "Data":
-        return evolve(self, fn=(*self.fn, name))
+    def moved(self, *how: Hashable) -> "Data":
+        """The same elements in another order, or some of them several times."""
+        return evolve(self, order=(*self.order, how))
 
 
 @define

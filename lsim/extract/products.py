@@ -129,7 +129,7 @@ def _part(x: Data, at: int, elements: int, columns: int, count: int) -> tuple[So
         return x.parts
     if len(x.parts) == count:
         return (x.parts[at],)
-    return (x.parts[0].slice(("share", at), elements, columns),)
+    return (x.parts[0].slice(("share", count, at), elements, columns),)
 
 
 def _of_experts(weight: Source, begin: int, used: int, elements: int, count: int) -> Source:

@@ -12,19 +12,20 @@ from lsim.extract.lookups import chosen, constant, gather, index_arithmetic
 from lsim.extract.products import convolved, grouped, multiplied_matrices
 from lsim.extract.recording import Call
 from lsim.extract.state import State
-from lsim.extract.views import VIEWS, as_large, concatenate, part, view
+from lsim.extract.views import RESHAPES, VIEWS, as_large, concatenate, part, reshaped, view
 
 Rule = Callable[[State, Call], None]
 
 RULES: Mapping[str, Rule] = {
     name: rule
     for rule, names in (
+        (reshaped, RESHAPES),
         (view, VIEWS),
         (part, "slice select split split_with_sizes unbind narrow chunk diagonal"),
         (concatenate, "cat stack"),
         (unary, UNARY),
         (replaced, "masked_fill where"),
-        (reduced, "sum mean var std amax var_mean"),
+        (reduced, "sum mean var std amax var_mean linalg_vector_norm"),
         (softmax, "_softmax softmax _safe_softmax"),
         (norm, "native_layer_norm"),
         (gather, "embedding index index_select gather"),

@@ -29,12 +29,12 @@ def disjoint(places: Sequence[Hashable]) -> bool:
 def _way(place: Hashable) -> Hashable:
     """What slices have in common that were cut in one way: the operator, the dimension, the shape of the whole."""
     match place:
-        case ("slice" | "select" as base, (int(dimension), *_), tuple(shape), _):
-            return base, dimension % len(shape), shape
-        case ("split" | "split_with_sizes" | "unbind" | "chunk" as base, args, shape, _):
-            return base, args, shape
-        case ("sum" | "share" as base, _):
-            return str(base)
+        case ("slice" | "select" as base, (int(dimension), *_), tuple(shape), _, order):
+            return base, dimension % len(shape), shape, order
+        case ("split" | "split_with_sizes" | "unbind" | "chunk" as base, args, shape, _, order):
+            return base, args, shape, order
+        case ("sum" | "share" as base, int(value), _):
+            return base, value
     return None
 
 
@@ -46,10 +46,11 @@ def _positions(place: Hashable) -> Sequence[int]:
             (int(dimension), int() | None as start, int() | None as end, int(step)),
             tuple(shape),
             _,
+            _,
         ):
             return range(shape[dimension])[start:end:step]
-        case ("select", (int(dimension), int(index)), tuple(shape), _):
+        case ("select", (int(dimension), int(index)), tuple(shape), _, _):
             return [index % int(shape[dimension])]
-        case (_, int(at)) | (_, _, _, int(at)):
+        case (_, _, int(at)) | (_, _, _, int(at), _):
             return [at]
     raise AssertionError(place)

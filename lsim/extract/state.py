@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import define, evolve, field
 
 from lsim.errors import TraceError
-from lsim.extract.graph import Data, Graph, Op, Source
+from lsim.extract.graph import Data, Graph, Op, Row, Source
 from lsim.extract.recording import Call, Ref
 from lsim.trace.ir import Kind, Role
 
@@ -103,22 +103,45 @@ class State:
                 self.values[view] = self.numbers.setdefault(of, len(self.numbers))
             self.values[out.number] = self.numbers.setdefault((value, at), len(self.numbers))
 
-    def operand(self, data: Data) -> tuple[Source, ...]:
-        """The sources of data; what has been done to its elements becomes an operator now."""
-        if data.reduced > 1 and not data.summed:
-            raise TraceError("a statistic of rows other than their mean is used as data", place=self.module)
-        if data.reduced > 1:
-            return self.pool(Data(data.parts, data.fn), data.reduced, data.elements // data.reduced).parts
-        return data.parts if not data.fn else (self._function(data),)
+    def value(self, out: Ref) -> int:
+        """The number of the value of what the present call makes."""
+        return self.values[out.number]
 
-    def _function(self, data: Data) -> Source:
+    def operand(self, data: Data) -> tuple[Source, ...]:
+        """The sources of data; what has been done to its elements becomes operators now."""
+        if data.row is not None:
+            return self.operand(Data(self._mean(data, data.row), data.row.after))
+        if not data.fn:
+            return data.parts
         key = (data.parts, data.fn)
         if key not in self.functions:
-            named = [name for name in data.fn if name in ACTIVATIONS]
-            label = "gelu" if {"pow", "tanh"} <= set(data.fn) else (named or list(data.fn))[-1]
-            op = self.emit(Kind.ACTIVATION, [data.parts], self.shape(data, data.elements), label)
-            self.functions[key] = op.outputs[0]
-        return self.functions[key]
+            self.functions[key] = self._function(data)
+        return (self.functions[key],)
+
+    def plain(self, data: Data) -> Data:
+        """The data, with what has been done to its elements written down."""
+        return data if data.is_plain else Data(self.operand(data), masked=data.masked)
+
+    def _function(self, data: Data) -> Source:
+        """What writes functions of elements: one operator, but a row's mean is taken away by itself."""
+        parts, fn = data.parts, data.fn
+        at = max((at for at, step in enumerate(fn) if step.row), default=-1)
+        if 0 <= at < len(fn) - 1:
+            return self.operand(Data(self.operand(Data(parts, fn[: at + 1])), fn[at + 1 :]))[0]
+        sizes = self.shape(data, data.elements)
+        if row := fn[at].row:
+            whole = Data(parts, fn[:at])
+            return self.emit(Kind.RESIDUAL, [self.operand(whole), self._mean(whole, row)], sizes).outputs[0]
+        names = [step.name for step in fn]
+        named = [name for name in names if name in ACTIVATIONS]
+        label = "gelu" if {"pow", "tanh"} <= set(names) else (named or names)[-1]
+        return self.emit(Kind.ACTIVATION, [parts], sizes, label).outputs[0]
+
+    def _mean(self, data: Data, row: Row) -> tuple[Source, ...]:
+        if row.how not in ("sum", "mean"):
+            raise TraceError("a statistic of rows other than their mean is used as data", place=self.module)
+        whole = Data(data.parts, data.fn)
+        return self.pool(whole, row.count, data.elements // row.count, row.value).parts
 
     # -- operators
     def emit(
@@ -144,22 +167,28 @@ class State:
     def elementwise(self, kind: Kind, call: Call, datas: Sequence[Data]) -> Data:
         """A sum or a product; smaller operands repeat."""
         out = call.outputs[0]
-        operands = [self.operand(data) for data in datas]
+        datas = [self.plain(data) for data in datas]
         full = next((d for d in datas if d.elements == out.elements), None)
         if full is None:
             raise TraceError(f"{call.name}: no operand is as large as the result", place=call.place.module)
-        op = self.emit(kind, operands, self.shape(full, out.elements))
+        op = self.emit(kind, [data.parts for data in datas], self.shape(full, out.elements))
         op.product = (
             kind is Kind.RESIDUAL and full.op is not None and full.op.product and op.sizes == _flat(full.op)
         )
         return Data(tuple(op.outputs), masked=any(data.masked for data in datas))
+
+    def broadcast(self, data: Data, ref: Ref, out: Ref) -> Data:
+        """Data as a constant with more elements spreads it out."""
+        if ref.elements == out.elements:
+            return data
+        return self.plain(data).moved("expand", ref.shape, out.shape)
 
     def norm(self, call: Call, data: Data, rows: int, columns: int) -> Data:
         operand = self.operand(data) * (rows * columns // data.elements or 1)  # expanded: read as often
         op = self.emit(Kind.NORM, [operand], (1, rows, columns), "norm")
         return Data(tuple(op.outputs))
 
-    def softmax(self, call: Call, data: Data, ref: Ref) -> None:
+    def softmax(self, call: Call, data: Data, ref: Ref) -> Data:
         """Of an attention's scores: as causal as the module says it is, if there was a mask."""
         columns = ref.shape[-1]
         sizes = (1, ref.elements // columns, columns)
@@ -178,11 +207,11 @@ class State:
             for one in (op, below):
                 if one is not None:
                     one.causal, one.window = True, window
-        self.set(call.outputs[0], Data(tuple(op.outputs)))
+        return Data(tuple(op.outputs))
 
-    def pool(self, data: Data, count: int, elements: int) -> Data:
-        """The mean of `count` elements for each of the result: a product with a constant vector."""
-        key = (data.parts, data.fn, count)
+    def pool(self, data: Data, count: int, elements: int, value: int) -> Data:
+        """The mean of `count` elements for each of the result, the value: a product with a constant vector."""
+        key = ("pool", value)
         if key not in self.functions:
             vector = Source(f"pool.{count}", count, Role.INPUT)
             operands = [self.operand(data), (vector,)]
@@ -192,13 +221,14 @@ class State:
 
     def slice(self, call: Call, data: Data, out: Ref, place: tuple[object, ...]) -> Data:
         """A part of one tensor; of several side by side, or of a function of them, one that is written down first."""
-        data = Data(self.operand(data)) if data.fn else data
+        data = self.plain(data)
         columns, whole = out.shape[-1] if out.shape else 1, data.elements
         if len(data.parts) > 1 and any(part.op is None or part.op.label != "expert" for part in data.parts):
             name = f"{call.place.module}.select"
             return Data((Source(name, out.elements, Role.ACTIVATION, above=data.parts, columns=columns),))
+        place = (*place, data.order)
         parts = [p.slice(place, p.elements * out.elements // whole, columns) for p in data.parts]
-        return evolve(data, parts=tuple(parts))
+        return evolve(data, parts=tuple(parts), order=())
 
 
 def _numbered(value: object, values: Mapping[int, int]) -> object:

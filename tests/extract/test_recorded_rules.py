@@ -156,3 +156,127 @@ def test_are_random_tensors_and_rewritten_ones_each_their_own():
     trace = traced(noisy)
     assert kinds(trace) == ["gemm"] * 4
     assert len({operator.operands[1] for operator in trace.operators}) == 4
+
+
+# -- what is one operator, and what is several
+
+
+@pytest.mark.parametrize(
+    ("function", "shape", "expected"),
+    [
+        (lambda m, x: (m.a(x.mean(1)), m.b(x.mean(2))), (1, 14, 14, WIDTH), 2),
+        (lambda m, x: (m.a(x.mean(1)), m.b(x.mean(1))), (1, 14, 14, WIDTH), 1),
+        (lambda m, x: m.a(x).mean(-1).mean(-1), (2, 10, WIDTH), 2),
+        (lambda m, x: m.a((x - x.mean(-1, keepdim=True)).relu()), (2, 10, WIDTH), 1),
+        (lambda m, x: x - x.mean(1, keepdim=True), (2, 10, WIDTH), 1),
+        (lambda m, x: m.b(m.a(x).unsqueeze(1).sum(1)), (2, 10, WIDTH), 0),
+        (lambda m, x: m.b(m.a(x).unsqueeze(1).mean(1)), (2, 10, WIDTH), 0),
+    ],
+)
+def test_is_each_mean_a_product_of_its_own_and_none_that_of_one_element(function, shape, expected):
+    assert labels(traced(function, torch.zeros(shape))).count("pool") == expected
+
+
+def test_has_a_mean_of_means_the_size_of_the_result():
+    trace = traced(lambda m, x: m.a(x).mean(-1).mean(-1), torch.zeros(2, 10, WIDTH))
+    rows, all_of_it = (o for o in trace.operators if o.label == "pool")
+    assert (rows.elements, rows.depth) == (2 * 10, WIDTH)
+    assert (all_of_it.elements, all_of_it.depth) == (2, 10)
+
+
+@pytest.mark.parametrize(
+    ("function", "kind", "expected"),
+    [
+        (lambda m, y: m.b(y + y.roll(1, 1)), "residual", 1),
+        (lambda m, y: m.b(y + y.flip(1)), "residual", 1),
+        (lambda m, y: y @ y.mT + (y @ y.mT).mT, "residual", 1),
+        (lambda m, y: m.b(y * y.roll(1, 1)), "multiply", 1),
+        (lambda m, y: m.b(y + y.reshape(y.shape)), "residual", 0),
+        (lambda m, y: m.b(y * y.view(y.shape)), "multiply", 0),
+        (lambda m, y: m.b(y + torch.cat(y.chunk(2, 1)[::-1], 1)), "residual", 1),
+        (lambda m, y: y[:, :5] @ m.b.weight + y.flip(1)[:, :5] @ m.b.weight, "embedding", 2),
+    ],
+)
+def test_are_two_views_of_a_tensor_two_tensors_if_their_order_differs(function, kind, expected):
+    assert kinds(traced(lambda m, x: function(m, m.a(x)))).count(kind) == expected
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda m, y: (m.b(y**2), m.c(y**3)), ["pow", "pow"]),
+        (lambda m, y: (m.b(y**2), m.c(y**2)), ["pow"]),
+        (lambda m, y: m.b(y.clamp(min=0)) + m.c(y.clamp(max=0)), ["clamp", "clamp"]),
+        (lambda m, y: m.b((y * 2).relu()) + m.c((y * 3).relu()), ["relu", "relu"]),
+        (lambda m, y: m.b(y.sigmoid() + y.tanh()) + m.c(y.sigmoid().tanh()), ["tanh", "tanh"]),
+        (lambda m, y: m.b(y * y.mean(-1, keepdim=True).sigmoid()), ["sigmoid"]),
+    ],
+)
+def test_are_functions_merged_only_if_they_are_the_same(function, expected):
+    trace = traced(lambda m, x: function(m, m.a(x)))
+    assert [o.label for o in trace.operators if o.kind.value == "activation"] == expected
+
+
+# -- norms and softmaxes written by hand
+
+
+def _softmax(x, shift):
+    e = (x - x.amax(-1, keepdim=True) if shift else x).exp()
+    return e / e.sum(-1, keepdim=True)
+
+
+@pytest.mark.parametrize("shift", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+def test_is_a_softmax_written_by_hand_one_with_its_products_and_its_mask(shift, masked):
+    def attend(m, x):
+        scores = m.a(x) @ x.mT
+        if masked:
+            scores = scores.masked_fill(torch.ones(10, 10, device=x.device).tril() == 0, -1e9)
+        return _softmax(scores, shift) @ x
+
+    trace = traced(attend)
+    assert labels(trace) == ["linear", "qk", "softmax", "sv"]
+    assert any("1 softmaxes and their products are taken as dense" in c for c in trace.conventions) == masked
+
+
+def _layer_norm(y):
+    centred = y - y.mean(-1, keepdim=True)
+    return centred / (centred.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        _layer_norm,
+        lambda y: (y - y.mean(-1, keepdim=True)) * (y.var(-1, keepdim=True) + 1e-5).rsqrt(),
+        lambda y: (y - y.mean(-1, keepdim=True)) / (y.std(-1, keepdim=True) + 1e-5),
+        lambda y: y * ((y * y).mean(-1, keepdim=True) + 1e-5).rsqrt(),
+        lambda y: y / (y.pow(2).mean(-1, keepdim=True) + 1e-5) ** 0.5,
+        lambda y: F.normalize(y, dim=-1),
+        lambda y: y / y.sum(-1, keepdim=True),
+    ],
+)
+def test_is_a_norm_written_by_hand_one_and_takes_its_gain(function):
+    assert kinds(traced(lambda m, x: m.b(function(m.a(x)) * m.g))) == ["gemm", "norm", "gemm"]
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda y: y * y.mean(-1, keepdim=True), ["gemm", "gemm", "multiply"]),
+        (lambda y: y * y.mean(-1, keepdim=True).sigmoid(), ["gemm", "gemm", "activation", "multiply"]),
+        (lambda y: y.relu() / y.sum(-1, keepdim=True), ["gemm", "gemm", "activation", "multiply"]),
+        (lambda y: y.exp() / y.exp().sum(1, keepdim=True), ["gemm", "activation", "gemm", "multiply"]),
+        (lambda y: y + y.mean(-1, keepdim=True), ["gemm", "gemm", "residual"]),
+    ],
+)
+def test_is_no_norm_what_is_not_divided_by_its_own_size(function, expected):
+    assert sorted(kinds(traced(lambda m, x: function(m.a(x))))) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    "function", [lambda y: y * y.amax(-1, keepdim=True).sigmoid(), lambda y: y - y.amax(-1, keepdim=True)]
+)
+def test_is_the_largest_of_a_row_refused_as_data(function):
+    with pytest.raises(TraceError, match="a statistic of rows other than their mean is used as data"):
+        traced(lambda m, x: function(m.a(x)))
