@@ -1,11 +1,10 @@
 """Sums and products of elements: what they add to the operator before them, or the operators that they are."""
 
-from collections.abc import Hashable
-
 from attrs import evolve
 
 from lsim.extract.graph import Data, Op, Row, Source, Step
 from lsim.extract.recording import Call, Ref
+from lsim.extract.rotary import is_turned, mark, rotary
 from lsim.extract.state import State
 from lsim.trace.ir import Kind
 
@@ -30,9 +29,16 @@ def summed(s: State, call: Call) -> None:
             _of_itself(s, call, one, other)
             or _absorbed(s, call, one, other)
             or _absorbed(s, call, other, one)
-            or s.elementwise(Kind.RESIDUAL, call, [one, other])
+            or _added(s, call, one, other)
         )
     s.set(call.outputs[0], made)
+
+
+def _added(s: State, call: Call, one: Data, other: Data) -> Data:
+    made = s.elementwise(Kind.RESIDUAL, call, [one, other])
+    if made.op is not None:
+        mark(made.op, one, other)
+    return made
 
 
 def multiplied(s: State, call: Call) -> None:
@@ -92,8 +98,8 @@ def _of_itself(s: State, call: Call, one: Data, other: Data) -> Data | None:
             return evolve(one, fn=(*one.fn, step)) if takes and one.fn == other.fn else None
         return _joined(s, call, one, other)
     if one.parts == other.parts and one.is_plain and other.is_plain and shape == rows:
-        turned = (one.scaled or other.scaled) and _is_turned(*sorted((one.order, other.order), key=len))
-        return _rotary(s, one.parts) if turned else None
+        turned = (one.scaled or other.scaled) and is_turned(*sorted((one.order, other.order), key=len))
+        return rotary(s, one.parts) if turned else None
     return None
 
 
@@ -110,16 +116,6 @@ def _joined(s: State, call: Call, one: Data, other: Data) -> Data | None:
         return None
     *steps, last = (*one.fn, *other.fn)
     return evolve(one, fn=(*steps, evolve(last, value=s.value(call.outputs[0]))), scaled=False)
-
-
-def _is_turned(one: tuple[Hashable, ...], other: tuple[Hashable, ...]) -> bool:
-    """Whether one is the other with its slices in another order."""
-    return other[:-1] == one and isinstance(other[-1], tuple) and other[-1][0] == "cat"
-
-
-def _rotary(s: State, parts: tuple[Source, ...]) -> Data:
-    data = Data(parts)
-    return Data(tuple(s.emit(Kind.ROTARY, [parts], s.shape(data, data.elements), "rotary").outputs))
 
 
 def _by_itself(s: State, call: Call, one: Data, other: Data) -> Data | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from attrs import define, field
 
+from lsim.errors import TraceError
 from lsim.extract.graph import Data, Op, Source
 from lsim.extract.opaque import unknown
 from lsim.extract.recording import Recording
@@ -61,7 +62,12 @@ def _replay(recording: Recording, state: State) -> None:
         rule = RULES.get(call.base, unknown)
         if rule not in (reshaped, view):
             state.check_write(call)
-        rule(state, call)
+        try:
+            rule(state, call)
+        except TraceError:
+            if not state.allow_unknown:
+                raise
+            unknown(state, call)
 
 
 def _keep(recording: Recording, state: State) -> None:
@@ -88,7 +94,7 @@ def _mark(part: Source) -> None:
 
 
 def _notes(state: State, weights: Sequence[Source]) -> Iterator[str]:
-    if state.chosen > 1 or any(op.label == "expert" for op in state.graph.ops):
+    if any(op.label == "expert" for op in state.graph.ops):
         yield from Experts(1, 1, state.routing).policies
     if state.masks:
         which = "Masks that no module calls causal, or that are not known to be"

@@ -56,11 +56,13 @@ class Source:
             for above in self.above:
                 yield from above.ops
 
-    def slice(self, place: Hashable, elements: int, columns: int, label: str = "") -> "Source":
+    def slice(
+        self, place: Hashable, elements: int, columns: int, label: str = "", shape: tuple[int, ...] = ()
+    ) -> "Source":
         """A part of this tensor; the same place is the same part."""
         if place not in self.slices:
             at = f"{self.name}.{len(self.slices)}"
-            made = Source(at, elements, self.role, self.op, (self,), columns, label=label)
+            made = Source(at, elements, self.role, self.op, (self,), columns, shape, label)
             self.slices[place] = made
         return self.slices[place]
 
@@ -68,7 +70,7 @@ class Source:
 @define(eq=False)
 class Op:
     """An operator of the trace to be. `product`: a GEMM of two activations, as in attention, or a sum that is added to one.
-    `indexed`: the first operand of a look-up has the indices.
+    `indexed`: the first operand of a look-up has the indices. `rotates`: a sum that may be half of a rotary embedding.
     """
 
     kind: Kind
@@ -81,6 +83,7 @@ class Op:
     window: int = 0
     product: bool = False
     indexed: bool = False
+    rotates: bool = False
 
     @property
     def elements(self) -> int:
@@ -186,6 +189,12 @@ class Graph:
             part.readers += 1
         self.ops.append(op)
         return op
+
+    def remove(self, op: Op) -> None:
+        """Take back an operator that nobody has read."""
+        self.ops.remove(op)
+        for part in (part for operand in op.operands for part in operand):
+            part.readers -= 1
 
     def amend(self, op: Op, operand: tuple[Source, ...]) -> None:
         """Give a fresh operator one operand more."""

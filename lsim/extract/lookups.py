@@ -24,6 +24,8 @@ def gather(s: State, call: Call) -> None:
     sizes = (1, out.elements // columns, 0, columns)
     op = s.graph.emit(Kind.EMBEDDING, operands, sizes, call.place.module, "gather")
     op.indexed = bool(indices)
+    if indices and all(part.label == "top-k" for part in indices):
+        s.chosen = indices[0].shape[-1]
     s.set(out, Data(tuple(op.outputs)))
 
 
@@ -48,9 +50,9 @@ def chosen(s: State, call: Call) -> None:
         unknown(s, call)
         return
     else:
-        s.chosen = out.shape[-1]
         source = s.operand(data)[0]
-        made = Data((source.slice(("topk", call.args[1:]), out.elements, 1, "top-k"),))
+        place = ("topk", call.args[1:], data.order)
+        made = Data((source.slice(place, out.elements, 1, "top-k", out.shape),))
     for one in call.outputs:
         s.set(one, made)
 
@@ -62,7 +64,8 @@ def index_arithmetic(s: State, call: Call) -> None:
         unknown(s, call)
         return
     for out in call.outputs:
-        s.set(out, known[0])
+        same = not known[0].is_given or known[0].elements == out.elements
+        s.set(out, known[0] if same else s.prepared(out))
 
 
 def _is_choice(data: Data) -> bool:

@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping
 
 from lsim.extract.arithmetic import multiplied, summed
 from lsim.extract.functions import UNARY, norm, reduced, replaced, softmax, unary
+from lsim.extract.layers import averaged, batch_norm, copied, gated, group_norm, linear, sloped
 from lsim.extract.lookups import chosen, constant, gather, index_arithmetic
 from lsim.extract.products import convolved, grouped, multiplied_matrices
 from lsim.extract.recording import Call
+from lsim.extract.rotary import as_complex, as_real
 from lsim.extract.state import State
 from lsim.extract.views import RESHAPES, VIEWS, as_large, concatenate, part, reshaped, view
 
@@ -26,11 +28,23 @@ RULES: Mapping[str, Rule] = {
         (unary, UNARY),
         (replaced, "masked_fill where"),
         (reduced, "sum mean var std amax var_mean linalg_vector_norm"),
-        (softmax, "_softmax softmax _safe_softmax"),
+        (softmax, "_softmax softmax _safe_softmax _log_softmax"),
         (norm, "native_layer_norm"),
+        (batch_norm, "native_batch_norm"),
+        (group_norm, "native_group_norm"),
+        (gated, "glu"),
+        (sloped, "_prelu_kernel"),
+        (averaged, "avg_pool2d"),
+        (copied, "copy"),
+        (as_complex, "view_as_complex"),
+        (as_real, "view_as_real"),
         (gather, "embedding index index_select gather"),
         (chosen, "topk sort"),
-        (index_arithmetic, "floor_divide remainder cumsum histc bincount index_put eq ne lt le gt ge"),
+        (
+            index_arithmetic,
+            "floor_divide remainder cumsum histc bincount index_put eq ne lt le gt ge "
+            "logical_and logical_or logical_not bitwise_and bitwise_or bitwise_not",
+        ),
         (as_large, "constant_pad_nd as_strided"),
         (
             constant,
@@ -38,6 +52,7 @@ RULES: Mapping[str, Rule] = {
         ),
         (summed, "add sub rsub"),
         (multiplied, "mul div"),
+        (linear, "linear"),
         (multiplied_matrices, "mm bmm addmm baddbmm mv addmv dot"),
         (convolved, "convolution"),
         (grouped, "_grouped_mm"),

@@ -12,6 +12,9 @@ from lsim.trace.ir import Kind, Role
 # Their results differ from call to call.
 _DISTRIBUTIONS = ("normal", "uniform", "bernoulli", "exponential", "multinomial")
 RANDOM = ("rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", *_DISTRIBUTIONS)
+COMPLEX = (
+    "view_as_complex"  # a step that nobody can read: complex numbers are known in rotary embeddings alone
+)
 ACTIVATIONS = {"gelu", "silu", "relu", "tanh", "sigmoid"}
 
 
@@ -26,7 +29,7 @@ class State:
     `functions`: what has been written down of functions and pools, by what they are of, for whoever reads it next.
     `made`: what is prepared outside the machine, by value; `values` and `numbers` say which values are equal.
     `opaque`: unknown operators that were kept. `wanted`: slices that the model returns.
-    `masks`: masked softmaxes that no module calls causal. `chosen`: experts that a router gives each token.
+    `masks`: masked softmaxes that no module calls causal. `chosen`: experts that a router gave each token that was last sent to some.
     `module`, `last`: the module of the present call, and the last dimension of its result.
     """
 
@@ -125,6 +128,8 @@ class State:
     def _function(self, data: Data) -> Source:
         """What writes functions of elements: one operator, but a row's mean is taken away by itself."""
         parts, fn = data.parts, data.fn
+        if any(step.name == COMPLEX for step in fn):
+            raise TraceError("complex numbers are known in rotary embeddings alone", place=self.module)
         at = max((at for at, step in enumerate(fn) if step.row), default=-1)
         if 0 <= at < len(fn) - 1:
             return self.operand(Data(self.operand(Data(parts, fn[: at + 1])), fn[at + 1 :]))[0]

@@ -5,6 +5,7 @@ from collections.abc import Hashable, Sequence
 from lsim.extract.graph import Data, Source
 from lsim.extract.opaque import unknown
 from lsim.extract.recording import Call, Ref
+from lsim.extract.rotary import of_parts
 from lsim.extract.slices import covers
 from lsim.extract.state import State
 
@@ -70,6 +71,9 @@ def concatenate(s: State, call: Call) -> None:
         order = (*_order(whole, parts), ("cat", call.args[1:], tuple(part.name for part in parts)))
         scaled, masked = (any(flags) for flags in zip(*((d.scaled, d.masked) for d in known), strict=True))
         s.set(call.outputs[0], Data((whole,), order=order, scaled=scaled, masked=masked))
+        return
+    if turned := of_parts(s, call, known) if len(known) == len(refs) else None:
+        s.set(call.outputs[0], turned)
         return
     joined = [_repeated(s, ref, data) for ref, data in zip(refs, datas, strict=True)]
     s.set(call.outputs[0], Data(tuple(part for parts in joined for part in parts)))
