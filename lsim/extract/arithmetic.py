@@ -108,7 +108,7 @@ def _joined(s: State, call: Call, one: Data, other: Data) -> Data | None:
     if one.fn == other.fn and one.row == other.row:
         squared = Step("pow", s.value(call.outputs[0]))
         if call.base in ("add", "sub", "rsub"):
-            return one
+            return evolve(one, scaled=one.scaled or other.scaled, masked=one.masked or other.masked)
         if one.row is not None:
             return evolve(one, row=evolve(one.row, after=(*one.row.after, squared)))
         return evolve(one, fn=(*one.fn, squared))
@@ -127,7 +127,7 @@ def _by_itself(s: State, call: Call, one: Data, other: Data) -> Data | None:
         return None
     if by.row is None or data.row is not None:
         return _joined(s, call, data, by) if call.base == "mul" or not data.is_of_rows else None
-    if call.base == "div" and _is_softmax(data, by.row, by.fn):
+    if _is_softmax(call.base, data, by.row, by.fn):
         scores = data.fn[:-1]
         shifted = bool(scores) and scores[-1].row is not None
         return s.softmax(call, evolve(data, fn=scores[:-1] if shifted else scores), ref)
@@ -138,9 +138,10 @@ def _by_itself(s: State, call: Call, one: Data, other: Data) -> Data | None:
     return s.norm(call, data, data.elements // by.row.count, by.row.count)
 
 
-def _is_softmax(data: Data, row: Row, fn: tuple[Step, ...]) -> bool:
+def _is_softmax(base: str, data: Data, row: Row, fn: tuple[Step, ...]) -> bool:
     exponential = bool(fn) and fn[-1].name in ("exp", "exp2")
-    return exponential and row.how == "sum" and not row.after and fn == data.fn
+    divided = [step.name for step in row.after] == ([] if base == "div" else ["reciprocal"])
+    return exponential and row.how == "sum" and divided and fn == data.fn
 
 
 def _is_norm(base: str, data: Data, row: Row, fn: tuple[Step, ...]) -> bool:

@@ -63,6 +63,22 @@ def _rotated_pairs(m: Random, x: Tensor) -> Tensor:
     return torch.stack([a * c - b * d, b * c + a * d], -1).flatten(-2)
 
 
+def _rotated_numbers(m: Random, x: Tensor) -> Tensor:
+    turn = torch.polar(m.table[:, ::2], m.table[:, 1::2])
+    return torch.view_as_real(torch.view_as_complex(x.reshape(*x.shape[:-1], -1, 2)) * turn).flatten(-2)
+
+
+def _heads(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Two heads of queries share one of keys and values."""
+    q = q.view(*q.shape[:2], 2, -1).transpose(1, 2)
+    k, v = (x[..., :2].unsqueeze(1).expand(-1, 2, -1, -1) for x in (k, v))
+    return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+
+
+def _copied(x: Tensor) -> Tensor:
+    return torch.empty_like(x).copy_(x)
+
+
 def _written(x: Tensor, y: Tensor) -> Tensor:
     made = x * 1.0
     made += y
@@ -96,6 +112,20 @@ UNARY = {
     "table": lambda m, x, n: x + m.table,
     "scaled": lambda m, x, n: x * m.table,
     "rotary": lambda m, x, n: (_rotated, _rotated_halves, _rotated_pairs)[n](m, x),
+    "turned numbers": lambda m, x, n: _rotated_numbers(m, x),
+    "log of softmax": lambda _, x, n: x.log_softmax(-1),
+    "deviation": lambda _, x, n: (x - x.mean(-1, keepdim=True)) / (x.std(-1, keepdim=True) + 1e-5),
+    "unit": lambda _, x, n: F.normalize(x, dim=-1),
+    "gate of mean": lambda _, x, n: x * x.mean(-1, keepdim=True).sigmoid(),
+    "group norm": lambda m, x, n: F.group_norm(x.mT, 2, m.vectors[n]).mT,
+    "sloped": lambda m, x, n: F.prelu(x.mT, m.vectors[n]).mT,
+    "gated": lambda _, x, n: F.glu(torch.cat([x, x.flip(1)], -1)),
+    "averaged": lambda _, x, n: F.avg_pool1d(x.mT, 2 * n + 1, 1, n).mT,
+    "copied": lambda _, x, n: _copied(x),
+    "rows chosen": lambda m, x, n: x[:, torch.arange(x.shape[1], device=x.device).flip(0)],
+    "repeated": lambda _, x, n: x.repeat(1, 2, 1)[:, n : n + x.shape[1]],
+    "convolved": lambda m, x, n: F.conv1d(x.mT, m.linears[n].weight[..., None], m.vectors[n]).mT,
+    "where": lambda m, x, n: torch.where(m.mask[:, :1], x, 0.5),
     "filled": lambda m, x, n: x.masked_fill(m.mask[:, :1], 0.0),
 }  # fmt: skip
 # Of several: the module and the values.
@@ -106,6 +136,7 @@ JOINT = {
     "written": lambda _, x, y: _written(x, y),
     "joined": lambda m, x, y: m.wide(torch.cat([x, y], -1)),
     "halves of both": lambda _, x, y: torch.cat([x[..., :2], y[..., 2:]], -1),
+    "attention of heads": lambda _, q, k, v: _heads(q, k, v),
     "attention": lambda _, q, k, v: F.scaled_dot_product_attention(q, k, v),
     "masked attention": lambda m, q, k, v: ((q @ k.mT) / 2).masked_fill(m.mask, -1e9).softmax(-1) @ v,
 }

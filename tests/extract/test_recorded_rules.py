@@ -239,6 +239,14 @@ def test_is_a_softmax_written_by_hand_one_with_its_products_and_its_mask(shift, 
     assert any("1 softmaxes and their products are taken as dense" in c for c in trace.conventions) == masked
 
 
+def test_is_a_softmax_one_that_multiplies_by_the_reciprocal():
+    def attend(m, x):
+        e = (m.a(x) @ x.mT).exp()
+        return e * (1 / e.sum(-1, keepdim=True)) @ x
+
+    assert labels(traced(attend)) == ["linear", "qk", "softmax", "sv"]
+
+
 def _layer_norm(y):
     centred = y - y.mean(-1, keepdim=True)
     return centred / (centred.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt()
