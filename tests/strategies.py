@@ -499,15 +499,15 @@ class Program(NamedTuple):
 
 
 @st.composite
-def programs(draw: st.DrawFn, unary: list[str], joint: list[str], steps: int = 7) -> Program:
-    """A few calls, of one value or of two or three (attention)."""
+def programs(draw: st.DrawFn, operands: dict[str, int], often: list[str], steps: int = 7) -> Program:
+    """A few calls, each of so many values as its name takes operands: of few names, so that they meet each other."""
     inputs = draw(st.integers(1, 2))
+    names = draw(st.lists(st.sampled_from(sorted(operands)), max_size=3)) + often
     made: list[Step] = []
     for at in range(inputs, inputs + draw(st.integers(1, steps))):
-        name = draw(st.sampled_from([*unary, *joint, *joint]))
-        count = 1 if name in unary else 3 if "attention" in name else 2
-        operands = draw(st.tuples(*[st.integers(0, at - 1)] * count))
-        made.append(Step(name, operands, draw(st.integers(0, 2))))
+        name = draw(st.sampled_from(names))
+        of = draw(st.tuples(*[st.integers(max(0, at - 3), at - 1)] * operands[name]))
+        made.append(Step(name, of, draw(st.integers(0, 2))))
     read = {value for step in made for value in step.operands}
     values = range(inputs, inputs + len(made))
     returned = tuple(at for at in values if at not in read or draw(st.booleans()))

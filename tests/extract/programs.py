@@ -19,19 +19,24 @@ class Random(nn.Module):
     def __init__(self, program: Program) -> None:
         super().__init__()
         self.program = program
-        self.linears = nn.ModuleList(nn.Linear(WIDTH, WIDTH, bias=at > 0) for at in range(3))
+        self.linears = nn.ModuleList(nn.Linear(WIDTH, WIDTH, bias=at > 1) for at in range(3))
         self.wide = nn.Linear(2 * WIDTH, WIDTH)
-        self.norms = nn.ModuleList(nn.LayerNorm(WIDTH, elementwise_affine=at > 0) for at in range(3))
+        self.norms = nn.ModuleList(nn.LayerNorm(WIDTH, elementwise_affine=at > 1) for at in range(3))
         self.vectors = nn.ParameterList(torch.rand(WIDTH) + 0.5 for _ in range(3))
         self.heads = nn.ModuleList(nn.Linear(WIDTH, 2, bias=False) for _ in program.returned)
         self.register_buffer("table", torch.rand(program.tokens, WIDTH) + 0.5)
         self.register_buffer("mask", torch.ones(program.tokens, program.tokens).tril() == 0)
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        returned = self.returned(*inputs)
+        return tuple(head(value) for head, value in zip(self.heads, returned, strict=True))
+
+    def returned(self, *inputs: Tensor) -> list[Tensor]:
+        """What goes into the last linear layers."""
         values = list(inputs)
         for step in self.program.steps:
             values.append(_value(self, step, [values[at] for at in step.operands]))
-        return tuple(head(values[at]) for head, at in zip(self.heads, self.program.returned, strict=True))
+        return [values[at] for at in self.program.returned]
 
 
 def _value(m: Random, step: Step, x: list[Tensor]) -> Tensor:
@@ -140,6 +145,11 @@ JOINT = {
     "attention": lambda _, q, k, v: F.scaled_dot_product_attention(q, k, v),
     "masked attention": lambda m, q, k, v: ((q @ k.mT) / 2).masked_fill(m.mask, -1e9).softmax(-1) @ v,
 }
+
+
+OPERANDS = dict.fromkeys(UNARY, 1) | {name: 3 if "attention" in name else 2 for name in JOINT}
+# Those that have a constant tensor, of which a trace says nothing.
+CONSTANT = ("table", "scaled", "filled", "where", "turned numbers", "masked attention", "rotary")
 
 
 def structural(module: Random, inputs: list[Tensor], numeric: bool) -> list[set[str]]:
