@@ -3,6 +3,7 @@
 from attrs import evolve
 
 from lsim.extract.graph import Data, Op, Row, Source, Step
+from lsim.extract.opaque import unknown
 from lsim.extract.recording import Call, Ref
 from lsim.extract.rotary import is_turned, mark, rotary
 from lsim.extract.state import State
@@ -44,6 +45,10 @@ def _added(s: State, call: Call, one: Data, other: Data) -> Data:
 def multiplied(s: State, call: Call) -> None:
     """x · y or x / y: a scale, a rotary table, a norm and its gain, a function of x itself, or a product."""
     one, other = s.get(call.arg(0)), s.get(call.arg(1))
+    live = any(data and not data.is_given for data in (one, other))
+    if live and call.base == "div" and call.arg(2) is not None and not call.outputs[0].integer:
+        unknown(s, call)  # rounded
+        return
     if one is None or other is None or one.is_given or other.is_given:
         made = _with_constant(s, call, one, other, scales=True)
     else:
