@@ -136,8 +136,8 @@ class Data:
 
     @property
     def elements(self) -> int:
-        """Elements of the sources: fewer than the recorded tensor has if that is an expansion, more if rows became one."""
-        return sum(part.elements for part in self.parts)
+        """Elements of the sources, or their rows: fewer than the recorded tensor has if that is an expansion."""
+        return sum(part.elements for part in self.parts) // (self.row.count if self.row else 1)
 
     @property
     def is_plain(self) -> bool:

@@ -11,12 +11,13 @@ def gather(s: State, call: Call) -> None:
     """Rows of a table: embedding(table, ids), index(x, [None, ids]), index_select(x, dim, ids), gather(x, dim, ids)."""
     table, out = s.get(call.ref(0)), call.outputs[0]
     chosen = [s.get(ref) for ref in list(call.refs)[1:]]
-    if table is None or table.is_given:
+    if (table is None or table.is_given) and all(data is None or data.is_given for data in chosen):
         if table or any(chosen):
             s.set(out, s.prepared(out))
         return
+    table = s.data(call.ref(0))
     if not any(chosen) and table.is_weight and out.elements == table.elements:
-        s.set(out, table)  # all rows in order: positions of a whole sequence
+        s.set(out, table.moved("rows", s.value(out)))  # all rows: positions of a whole sequence
         return
     indices = tuple(part for data in chosen if data for part in s.operand(data))
     columns = out.shape[-1] if out.shape and not _takes_single(call) else 1
@@ -63,9 +64,10 @@ def index_arithmetic(s: State, call: Call) -> None:
     if not all(data.is_given or _is_choice(data) for data in known):
         unknown(s, call)
         return
+    made = next((data for data in known if not data.is_given), known[0])
     for out in call.outputs:
-        same = not known[0].is_given or known[0].elements == out.elements
-        s.set(out, known[0] if same else s.prepared(out))
+        same = not made.is_given or made.elements == out.elements
+        s.set(out, made if same else s.prepared(out))
 
 
 def _is_choice(data: Data) -> bool:

@@ -146,7 +146,7 @@ class State:
         if row.how not in ("sum", "mean"):
             raise TraceError("a statistic of rows other than their mean is used as data", place=self.module)
         whole = Data(data.parts, data.fn)
-        return self.pool(whole, row.count, data.elements // row.count, row.value).parts
+        return self.pool(whole, row.count, whole.elements // row.count, row.value).parts
 
     # -- operators
     def emit(

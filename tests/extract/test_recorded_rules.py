@@ -253,3 +253,29 @@ def test_is_no_norm_what_is_not_divided_by_its_own_size(function, expected):
 def test_is_the_largest_of_a_row_refused_as_data(function):
     with pytest.raises(TraceError, match="a statistic of rows other than their mean is used as data"):
         traced(lambda m, x: function(m.a(x)))
+
+
+def test_is_a_statistic_of_rows_an_operand_of_a_product():
+    trace = traced(lambda m, x: m.a(x) @ m.b(x).mT.mean(-1, keepdim=True), torch.zeros(3, 10, WIDTH))
+    assert kinds(trace) == ["gemm"] * 4
+    assert (trace.operators[2].elements, trace.operators[3].elements) == (3 * WIDTH, 3 * 10)
+
+
+def test_is_what_is_looked_up_by_a_choice_made_of_what_the_choice_was_made_of():
+    def looked_up(m, x):
+        chosen = m.a(x).topk(2, -1)[1]
+        return m.b(m.cos[chosen]), m.c(
+            m.cos[(torch.arange(10, device=x.device)[:, None] + chosen).remainder(9)]
+        )
+
+    trace = traced(looked_up)
+    for layer in ("b", "c"):
+        (read,) = (o.operands[1][0] for o in trace.operators if o.name == layer)
+        assert "top-k" in trace.producer(read).operands[0][0]
+
+
+def test_are_rows_of_a_table_in_another_order_another_tensor():
+    def summed(m, x):
+        return m.a(m.table + m.table[torch.arange(10, device=x.device).flip(0)])
+
+    assert kinds(traced(summed)) == ["residual", "gemm"]
