@@ -1,6 +1,7 @@
 """What every tensor of a recording is so far, and the ways to add to the graph that several rules share."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import gcd
 
 from attrs import define, evolve, field
 
@@ -167,7 +168,8 @@ class State:
             whole = not (by_rows and data.parts[0].above)
             if whole and heads == 1 and not op.product and elements % tokens == 0:
                 return 1, elements // tokens, tokens
-        return 1, self.last, elements // self.last
+        rows = gcd(self.last, elements)  # what is read may be smaller than the result
+        return 1, rows, elements // rows
 
     def elementwise(self, kind: Kind, call: Call, datas: Sequence[Data]) -> Data:
         """A sum or a product; smaller operands repeat."""

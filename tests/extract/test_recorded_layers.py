@@ -193,3 +193,16 @@ def test_are_experts_of_a_token_those_that_its_router_chose_whatever_else_is_cho
 def test_is_a_rounded_quotient_refused():
     with pytest.raises(TraceError, match=r"aten\.div\.Tensor_mode: an operator that lsim does not know"):
         traced(lambda m, x: torch.div(m.a(x), 2.0, rounding_mode="floor"))
+
+
+def test_is_a_learned_temperature_one_element_however_wide_the_scores():
+    def attend(m, x):
+        scores = F.normalize(m.a(x), dim=-1) @ F.normalize(m.b(x), dim=-1).mT
+        return (scores * m.temperature.exp()).softmax(-1) @ x
+
+    module = Called(attend)
+    module.temperature = nn.Parameter(torch.zeros(1))
+    trace = lsim.trace_module(module, torch.zeros(2, 10, WIDTH))
+    (grown,) = (o for o in trace.operators if o.label == "exp")
+    assert (grown.elements, grown.operands) == (1, (("temperature",),))
+    assert kinds(trace)[-4:] == ["activation", "multiply", "softmax", "gemm"]
