@@ -9,14 +9,14 @@ from lsim.extract.rotary import is_turned, mark, rotary
 from lsim.extract.state import State
 from lsim.trace.ir import Kind
 
-_HALVES = (
+_SIZES = (
     "sqrt",
     "pow",
     "clamp",
     "clamp_min",
     "rsqrt",
     "reciprocal",
-)  # of a statistic that a norm divides by
+)  # functions that a norm may apply to the size of a row
 _INVERSES = ("rsqrt", "reciprocal", "pow")
 
 
@@ -157,7 +157,7 @@ def _is_norm(base: str, data: Data, row: Row, fn: tuple[Step, ...]) -> bool:
     measured = (
         fn[:-1] if fn and fn[-1].name in ("pow", "square", "abs") and fn not in (data.fn, centred) else fn
     )
-    return divided and names.issubset(_HALVES) and measured in (data.fn, centred)
+    return divided and names.issubset(_SIZES) and measured in (data.fn, centred)
 
 
 def _absorbed(s: State, call: Call, data: Data, more: Data) -> Data | None:
