@@ -2,7 +2,7 @@
 
 import pytest
 from extract.models import DEFAULTS, left_out, prompt
-from lsim.trace.outline import outline
+from outline import outline
 
 from lsim.extract.api import from_class, from_config
 from lsim.extract.config import Config
