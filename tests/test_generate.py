@@ -29,7 +29,6 @@ from lsim.trace.zoo.schedule import scheduled
 
 
 @settings(
-    deadline=None,
     max_examples=15,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

@@ -8,7 +8,7 @@ from strategies import Machine, machines, traces
 from lsim.trace import Kind, Trace, dumps, loads
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(traces())
 def test_is_a_random_trace_one_that_a_file_can_hold(trace: Trace) -> None:
     """Reading it checks every size and name."""
@@ -16,7 +16,7 @@ def test_is_a_random_trace_one_that_a_file_can_hold(trace: Trace) -> None:
     assert (again.operators, dict(again.tensors)) == (trace.operators, dict(trace.tensors))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(machines(groups=("1", "2", "4")))
 def test_is_a_random_machine_one_that_loads(machine: Machine) -> None:
     arch = machine.arch
@@ -28,7 +28,7 @@ def test_do_the_traces_have_what_is_hard() -> None:
     """Concatenated operands, fused outputs, an embedding first, grouped queries: each within two hundred examples."""
     seen: set[str] = set()
 
-    @settings(max_examples=200, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=200, database=None, derandomize=True)
     @given(traces())
     def look(trace: Trace) -> None:
         for operator in trace.operators:

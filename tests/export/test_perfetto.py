@@ -22,7 +22,7 @@ from lsim.export.power import power_counters
 from lsim.export.rows import Row, Window
 
 schema = pytest.importorskip("perfetto.protos.perfetto.trace.perfetto_trace_pb2")
-RUNS = settings(deadline=None, max_examples=20, suppress_health_check=list(HealthCheck))
+RUNS = settings(max_examples=20, suppress_health_check=list(HealthCheck))
 
 
 @define

@@ -15,7 +15,7 @@ from lsim.errors import InputError
 from lsim.export.rows import Row, Window
 from lsim.export.tables import NUMBERS, write_csv, write_parquet
 
-RUNS = settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
+RUNS = settings(max_examples=15, suppress_health_check=list(HealthCheck))
 COLUMNS = ["part", "begin", "end", "ticks", "state", "cause", "waits_for", "operator", "block"]
 
 

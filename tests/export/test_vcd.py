@@ -68,7 +68,7 @@ def histories(text: str, part: str, factor: int) -> list[tuple[int, Values]]:
     return found
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(cases())
 def test_has_a_dump_every_change(tmp_path: Path, case: Case | None) -> None:
     assume(case is not None)

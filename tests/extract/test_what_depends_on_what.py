@@ -26,7 +26,7 @@ VIEWS = [
     "power",
     "clamp",
 ]  # what could be taken for another of its kind
-RUNS = settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+RUNS = settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 
 
 def given_to(program: Program) -> list:

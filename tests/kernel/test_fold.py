@@ -55,7 +55,7 @@ def matches() -> Iterator[list[bool]]:
         yield found
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(traces(), machines(groups=("1", "2")))
 def test_do_equal_states_stand_at_equal_places(matches: list[bool], trace: Trace, machine: Machine) -> None:
     """The state holds what each process waits at; its generator's place in the code must follow from that."""

@@ -84,7 +84,7 @@ POLICIES = ["fifo", "round-robin", "priority"]
 
 @pytest.mark.parametrize("holds", [False, True])
 @given(jobs=JOBS, servers=st.integers(1, 3), policy=st.sampled_from(POLICIES))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_does_a_port_serve_as_the_loop_over_ticks_says(
     jobs: list[list[Job]], servers: int, policy: str, holds: bool
 ) -> None:

@@ -166,7 +166,7 @@ class Bounds:
         return max(end.values())
 
 
-@settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(
     traces(layers=2),
     machines(groups=("1", "2", "4")),
@@ -196,7 +196,7 @@ def test_is_a_run_no_shorter_than_its_work(
         ("adc", "path"),
     ],
 )
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(trace=traces(layers=2), machine=machines())
 def test_is_a_run_with_one_real_part_no_shorter_than_its_work(
     real: str, bound: str, trace: Trace, machine: Machine
@@ -223,7 +223,7 @@ def test_does_each_bound_bind_somewhere() -> None:
     """Every bound is the largest of some random run: none of them is idle."""
     binding: set[str] = set()
 
-    @settings(deadline=None, max_examples=300, database=None, derandomize=True)
+    @settings(max_examples=300, database=None, derandomize=True)
     @given(traces(layers=2), machines())
     def look(trace: Trace, machine: Machine) -> None:
         bounds = Bounds(trace, machine.arch, True, True).all()

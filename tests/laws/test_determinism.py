@@ -36,7 +36,7 @@ def digest(result: Result) -> str:
     ).hexdigest()
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(traces(layers=2), machines(groups=("1", "2", "4")), st.sampled_from(OPTIONS))
 def test_is_a_run_the_same_twice(trace: Trace, machine: Machine, options: dict[str, object]) -> None:
     try:

@@ -17,9 +17,7 @@ from lsim.results.result import Result
 from lsim.trace import Kind, Trace
 from lsim.trace.check import build
 
-RUNS = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+RUNS = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
 def simulated(trace: Trace, machine: Machine, **options: object) -> Result | None:

@@ -31,7 +31,7 @@ def core_ticks(result: Result) -> int:
 
 
 @given(SIZES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_is_a_gemm_alone_as_long_as_its_shots(sizes: tuple[int, int, int]) -> None:
     assert simulate(linear(*sizes), machine(IDEALS)).ticks == shots(*sizes)
 
@@ -97,7 +97,7 @@ def test_does_the_last_result_come_through_readout_and_waveguide(readout: int, p
 
 
 @given(st.integers(1, 30), st.integers(1, 12), st.sampled_from([1, 4, 16]), st.sampled_from([1, 3]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_does_the_dpu_take_its_cycles(rows: int, columns: int, lanes: int, cycles: int) -> None:
     """A piece is the rows of a pass that fit a slot of 16 B; each takes ⌈elements·cycles/lanes⌉ DPU cycles of 2 ticks."""
     arch = only("dpu", dpu__lanes=str(lanes), dpu__softmax=str(cycles))
@@ -209,7 +209,7 @@ HOLDING = {"core__kind": "mrr-bank", "core__columns": "1"}
 
 @pytest.mark.parametrize("passes", [1, 2])
 @given(SIZES)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_does_a_core_that_holds_an_operand_take_a_shot_a_column(
     passes: int, sizes: tuple[int, int, int]
 ) -> None:

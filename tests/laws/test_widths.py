@@ -14,9 +14,7 @@ from lsim import Result, load_arch, load_trace, simulate
 from lsim.errors import InputError
 from lsim.trace import Trace
 
-RUNS = settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+RUNS = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 REGISTER, LOCAL, GLOBAL, HBM = (Fraction(pj) / 2 for pj in ("0.073", "0.92", "1.655", "62.4"))  # a byte
 EVENTS = ("dac", "modulator", "photodetector", "tia", "adc", "adder", "registers", "interconnect", "act_sram")
 

@@ -81,7 +81,7 @@ def found(result: Result) -> dict[str, dict[str, int]]:
     return {entry.account.name: dict(entry.rows) for entry in attribute(result).entries if entry.rows}
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(runs())
 def test_does_each_tick_go_where_a_look_at_it_says(result: Result) -> None:
     assert found(result) == Straight(result).totals()
@@ -101,7 +101,7 @@ def test_is_it_so_where_groups_contend_and_passes_take_turns(groups: str, deps: 
     assert any(" + " in name for name in found(result)) == (deps == "chunked" and groups == "1")
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(runs())
 def test_is_work_what_the_lanes_were_busy_for(result: Result) -> None:
     entries = attribute(result).entries

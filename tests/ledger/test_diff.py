@@ -31,7 +31,7 @@ def check(found: Difference) -> None:
         )
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(runs(), runs())
 def test_are_the_rows_the_difference(one: Result, other: Result) -> None:
     check(lsim.diff(one, other))

@@ -90,7 +90,7 @@ def ledger_of(result: Result, model: object = None, corrected: tuple[str, ...] =
 
 
 # -- sums ----------------------------------------------------------------------------------------------------------
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(runs(), st.sampled_from(["published", *OF_ONES_OWN]))
 def test_is_model_and_rows_the_energy_of_the_simulation(result: Result, model: str) -> None:
     found = ledger_of(result, OF_ONES_OWN.get(model))
@@ -251,7 +251,7 @@ def test_is_leakage_set_against_that_of_a_model_which_has_it() -> None:
 
 
 # -- between runs --------------------------------------------------------------------------------------------------
-@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
 @given(runs(), runs())
 def test_are_the_rows_of_a_diff_the_difference_of_each_component(one: Result, other: Result) -> None:
     told = lsim.diff(one, other).to_dict()["energy"]

@@ -46,7 +46,7 @@ def check(found: Ledger) -> None:
         assert sum(Fraction(line["rows"].get(row, 0)) for line in lines) == Fraction(told["rows"].get(row, 0))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(runs(), st.sampled_from([*MODELS, "thirds"]))
 def test_is_model_and_rows_the_simulation(result: Result, model: str) -> None:
     asked = Thirds() if model == "thirds" else load_model(model, result.arch)

@@ -18,7 +18,7 @@ from lsim.ledger.waterfall import LEAST, REST, bars, drawn, write_waterfall
 from lsim.models.roofline import Roofline
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(runs())
 def test_does_each_bar_begin_where_the_one_before_ends(result: Result) -> None:
     found = ledger(predict(Roofline(), result.trace, result.arch), result)

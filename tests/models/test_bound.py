@@ -19,7 +19,7 @@ from lsim.trace import Kind, Trace
 MAPPINGS = ["lockstep", "head-parallel", "m1-stationary"]
 
 
-@settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(
     traces(layers=2),
     machines(groups=("1", "2", "4")),
@@ -36,7 +36,7 @@ def test_is_no_run_shorter(work: Trace, small: Machine, mapping: str, deps: str)
     assert {name: bound.ticks for name, bound in general.all.items() if bound.ticks > ticks} == {}
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(
     traces(layers=2), machines(groups=("1", "2", "4")), st.sampled_from(["adc", "hbm", "gb", "dpu", "dispatch", "reload", ""]),
     st.sampled_from(MAPPINGS), st.sampled_from(["barrier", "chunked"]),
@@ -55,7 +55,7 @@ def test_is_no_run_with_one_real_part_shorter(
         assert {name: bound.ticks for name, bound in found.items() if bound.ticks > ticks} == {}
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(traces(layers=2), machines(groups=("1", "2")))
 def test_are_the_shares_of_operators_the_bound(work: Trace, small: Machine) -> None:
     for deps in (None, "barrier"):
@@ -133,7 +133,7 @@ def test_is_a_run_with_nothing_in_the_way_its_bound() -> None:
 def test_do_all_of_them_bind_somewhere() -> None:
     found = set()
 
-    @settings(deadline=None, max_examples=200, database=None, derandomize=True)
+    @settings(max_examples=200, database=None, derandomize=True)
     @given(traces(layers=2), machines())
     def look(work: Trace, small: Machine) -> None:
         found.add(Bound("lockstep", "chunked").bind(work).bounds(small.arch).binding)

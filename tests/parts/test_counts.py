@@ -15,9 +15,7 @@ from lsim.simulate import checked, made, run
 from lsim.trace import Trace
 
 
-@settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(
     traces(),
     machines(groups=("1", "2")),

@@ -30,7 +30,6 @@ def scratch(trace: Trace, cache: Cache, *how: object) -> Plan:
 
 
 @settings(
-    deadline=None,
     max_examples=60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

@@ -20,7 +20,7 @@ from lsim.plan.tiling import Tiling
 from lsim.trace import Kind, Trace
 from lsim.units import ceil_div
 
-RUNS = settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
+RUNS = settings(max_examples=15, suppress_health_check=list(HealthCheck))
 
 
 def blocks(t: Tiling) -> Iterator[dict[str, int]]:

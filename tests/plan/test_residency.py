@@ -12,7 +12,7 @@ from lsim.plan.residency import plan_residency
 from lsim.plan.units import fuse
 from lsim.trace import Kind, Operator, Role, Trace
 
-MANY = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 STAGING = sum(int(value.split()[0]) for key, value in SETTINGS.items() if key.endswith("_staging"))
 
 

@@ -20,7 +20,7 @@ from lsim.plan.units import fuse
 from lsim.trace import Kind, Trace
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(
     traces(),
     machines(groups=("1", "2", "4")),

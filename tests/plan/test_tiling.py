@@ -21,9 +21,7 @@ from lsim.plan.vector import VectorTask, vector_programs
 from lsim.plan.widths import GemmWidths
 from lsim.trace import Operator, Trace
 
-PLANS = settings(
-    deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+PLANS = settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 MAPPINGS = st.sampled_from([None, "lockstep", "head-parallel", "m1-stationary"])
 GEMMS = st.builds(
     lambda rows, depth, columns, heads: trace(gemm("w" if heads == 1 else "q", "x", "o", rows, depth, columns, heads)),
@@ -194,7 +192,7 @@ def test_does_everything_fit_where_it_is_put(
     st.integers(1, 2),
     st.builds(GemmWidths, st.sampled_from([4, 8]), st.sampled_from([4, 8]), st.just(8)),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_is_a_chunk_the_most_whole_steps_that_fit(
     rows: int, wavelengths: int, m1: str, m2: str, groups: int, widths: GemmWidths
 ) -> None:

@@ -18,9 +18,7 @@ from lsim.results.folded import FoldedLog
 from lsim.results.intervals import Interval, changes, intervals
 from lsim.trace import Trace
 
-RUNS = settings(
-    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+RUNS = settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
 def unfolded(result: Result, part: int, begin: int, end: int) -> list[Interval]:

@@ -18,9 +18,7 @@ from lsim.results.cumulative import cumulative
 from lsim.results.positions import Occurrences, counted_before, reached
 from lsim.trace import Trace
 
-RUNS = settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+RUNS = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 DEPS = st.sampled_from(["barrier", "chunked"])
 
 

@@ -19,7 +19,7 @@ from lsim.kernel.labels import Kind
 from lsim.results.result import Result
 from lsim.results.statistics import PartTime
 
-RUNS = settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
+RUNS = settings(max_examples=12, suppress_health_check=list(HealthCheck))
 Changes = list[tuple[int, int, int]]
 
 

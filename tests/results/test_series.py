@@ -15,7 +15,7 @@ from lsim import load_arch, load_trace, simulate
 from lsim.errors import InputError
 from lsim.results.result import Result
 
-RUNS = settings(deadline=None, max_examples=20, suppress_health_check=list(HealthCheck))
+RUNS = settings(max_examples=20, suppress_health_check=list(HealthCheck))
 
 
 @RUNS

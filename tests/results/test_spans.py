@@ -19,7 +19,7 @@ from lsim.results.spans import spans, tile_ticks
 from lsim.results.states import COLUMNS
 from lsim.trace import Kind, Trace
 
-RUNS = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+RUNS = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 
 
 def checked(result: Result) -> None:

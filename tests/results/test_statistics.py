@@ -22,9 +22,7 @@ from lsim.results.positions import reached
 from lsim.results.statistics import Statistics
 from lsim.trace import Trace
 
-RUNS = settings(
-    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+RUNS = settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 OPTIONS = st.fixed_dictionaries(
     {
         "mapping": st.sampled_from([None, "lockstep", "head-parallel", "m1-stationary"]),

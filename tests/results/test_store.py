@@ -17,7 +17,7 @@ from lsim.results.store import pack, unpack
 from lsim.trace import Trace
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(traces(), machines(groups=("1", "2")))
 def test_is_a_timeline_the_same_after_its_file(tmp_path: Path, trace: Trace, machine: Machine) -> None:
     try:

@@ -15,7 +15,7 @@ from lsim.plan.schedule import Plan
 from lsim.results.traffic import traffic
 from lsim.trace import Trace
 
-RUNS = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+RUNS = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 
 
 def walked(plan: Plan) -> list[tuple[int, int]]:

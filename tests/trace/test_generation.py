@@ -46,7 +46,7 @@ def test_is_every_step_operator_for_operator_the_trace_built_alone(
 
 
 @given(st.sampled_from(["llama", "grouped", "gpt2"]), *[st.integers(1, 9)] * 3)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_is_every_step_of_a_batch_the_trace_built_alone(
     family: str, prompt: int, new: int, batch: int
 ) -> None:

@@ -28,7 +28,7 @@ from lsim.trace.text import text_of
 from lsim.trace.zoo import llama
 from lsim.trace.zoo.generate import generate, llama_family
 
-RUNS = settings(max_examples=60, deadline=None)
+RUNS = settings(max_examples=60)
 ODD = Causal(
     layers=2, batch=2, tokens=7, heads=2, group=2, size=3, window=0, fused=True, cached=True, bias=False
 )

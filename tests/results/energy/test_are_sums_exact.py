@@ -23,9 +23,7 @@ from lsim.results.energy.account import Energy
 from lsim.trace import Kind, Operator, Trace
 from lsim.units import ceil_div
 
-RUNS = settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+RUNS = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 POLICIES = st.fixed_dictionaries(
     {
         "mapping": st.sampled_from([None, "lockstep", "head-parallel"]),

@@ -20,9 +20,7 @@ from lsim.arch import IDEALS
 from lsim.errors import InputError
 from lsim.trace import Kind, Trace
 
-RUNS = settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+RUNS = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 MOST = 5_000  # ticks that are looked at one by one
 
 
