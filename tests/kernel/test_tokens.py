@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lsim.errors import Deadlock
@@ -33,7 +33,6 @@ def actor(env: Environment, name: str, *steps: object) -> Actor:
     st.lists(st.integers(1, 5), max_size=8),
     st.integers(0, 4),
 )
-@settings(deadline=None)
 def test_is_a_token_taken_at_the_first_tick_it_is_there(
     given_: list[tuple[int, int]], taken: list[int], initial: int
 ) -> None:
@@ -138,7 +137,6 @@ def test_does_a_delay_hand_on_any_number_at_once() -> None:
     st.integers(1, 3),
     st.integers(0, 6),
 )
-@settings(deadline=None)
 def test_do_posted_pieces_arrive_in_order(pieces: list[tuple[int, int]], channels: int, latency: int) -> None:
     """Piece i is served by channel i mod n after what it served before, and is there a latency later; nobody overtakes."""
     env = Environment(fold=False)
