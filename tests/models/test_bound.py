@@ -139,7 +139,9 @@ def test_do_all_of_them_bind_somewhere() -> None:
         found.add(Bound("lockstep", "chunked").bind(work).bounds(small.arch).binding)
 
     look()
-    found |= {max(bounds(layers(3), only("hbm")).items(), key=lambda bound: bound[1])[0]}
+    apart = trace(*(gemm(f"w{i}", f"x{i}", f"o{i}", 8, 8, 8) for i in range(4)))
+    for work, arch in ((layers(3), only("hbm")), (apart, machine(controller__issue="1000 ticks"))):
+        found.add(max(bounds(work, arch).items(), key=lambda bound: bound[1])[0])
     assert found == WHAT.keys()
 
 
