@@ -23,7 +23,7 @@ class Widths(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Of `W4A8KV4`; without KV, entries are as wide as activations. Raises ArchError for anything else."""
-        found = _SPELLED.fullmatch(text.strip())
+        found = _SPELLED.fullmatch(str(text).strip())
         if found is None:
             problem = f"{text!r} is not of the form {FORM}, as W4A8 or W4A8KV4"
             raise ArchError(problem, place="--widths")

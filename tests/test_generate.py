@@ -205,13 +205,35 @@ def test_is_a_folder_refused_that_is_not_whole_or_of_another_kind(file: str, tmp
     with pytest.raises(InputError, match="is not the file that this result was written with"):
         lsim.load_generation_result(tmp_path / "r")
     call("run", file, "--arch", "lt-b-4bit", "--only", "1", "--quiet", "--out", str(tmp_path / "step"))
-    with pytest.raises(InputError, match="is not of a result of lsim"):
+    with pytest.raises(InputError, match=r"is of one run and no generation: lsim.load_result reads it"):
         lsim.load_generation_result(tmp_path / "step")
+
+
+def test_says_a_report_what_a_schedule_leaves_unread_and_which_masks_are_not_counted(tmp_path: Path) -> None:
+    """Request b reads 9 tokens of a prompt of 100, in two chunks, and gets no token."""
+    schedule, path = tmp_path / "s.jsonl", str(tmp_path / "g.jsonl")
+    lines = (
+        {"lsim_schedule": 1, "name": "unread"},
+        {"steps": 1, "requests": {"a": 8, "b": 4}, "prompts": {"b": 100}},
+        {"steps": 1, "requests": {"a": 1, "b": 5}},
+    )
+    schedule.write_text("\n".join(map(json.dumps, lines)))
+    call("trace", "make", "gpt2", "--phase", "generate", "--schedule", str(schedule), "-o", path)
+    text = " ".join(call("run", path, "--arch", "lt-b-4bit", "--skip-masked", "64").split())
+    assert "bands of 64 queries cut nothing" in text
+    assert "One without a new token has not read all of its prompt." in text
+    assert "chunks of prompts are dense over their cache, and what is masked of them is not counted" in text
+    assert "simulation every step;" in text
+    told = json.loads(call("run", path, "--arch", "lt-b-4bit", "--json"))["generation"]["requests"]
+    assert told["a"]["tokens"] == 2
+    assert told["b"] == {
+        "tokens": 0, "start": 0, "end": None, "time_to_first_token": None, "time_per_output_token": None,
+    }  # fmt: skip
 
 
 REFUSED = {
     "is one trace and has no steps": ["run", "deit-tiny", "--arch", "lt-b-4bit", "--only", "1"],
-    "its steps are 0 to 2": ["run", "FILE", "--arch", "lt-b-4bit", "--only", "3"],
+    "--only: has no step 3: its steps are 0 to 2": ["run", "FILE", "--arch", "lt-b-4bit", "--only", "3"],
     "one trace is asked for": ["estimate", "FILE", "--arch", "lt-b-4bit"],
     "is one trace": ["trace", "step", "deit-tiny", "0", "-o", "x"],
     "--prompt: is missing": ["trace", "make", "gpt2", "--phase", "generate", "--new", "3"],
@@ -281,6 +303,7 @@ def test_when_does_each_request_get_its_tokens(tmp_path: Path, monkeypatch: pyte
     assert {name: (r.start, r.first, r.end, r.tokens) for name, r in result.requests.items()} == {
         "a": (0, ends[0], ends[5], 5),
         "b": (ends[0], ends[3], ends[5], 3),
+        "c": (ends[5], None, None, 0),
     }
     assert result.tokens == 8
     told = json.loads(json.dumps(result.to_dict()))["generation"]

@@ -11,7 +11,7 @@ import click
 from lsim.cli.options import as_json, names, of_machine, policies
 from lsim.cli.settings import machine_of
 from lsim.cli.text import print_json, print_tables
-from lsim.errors import InputError
+from lsim.errors import InputError, TraceError
 
 if TYPE_CHECKING:
     from lsim.arch import Arch
@@ -121,7 +121,10 @@ def _replayed(
 def _skipping(workload: Trace | Generation, queries: int) -> Trace | Generation:
     from lsim.trace.skip import skip_masked
 
-    return skip_masked(workload, queries)
+    made = skip_masked(workload, queries)
+    if made is workload:
+        click.echo(f"note: bands of {queries:,} queries cut nothing: no causal attention has more", err=True)
+    return made
 
 
 def _step(workload: Trace | Generation, number: int) -> Trace:
@@ -129,7 +132,10 @@ def _step(workload: Trace | Generation, number: int) -> Trace:
 
     if not isinstance(workload, Generation):
         raise InputError(f"{workload.name} is one trace and has no steps", place="--only")
-    return workload.trace(number)
+    try:
+        return workload.trace(number)
+    except TraceError as error:
+        raise error.at(place="--only") from None
 
 
 def _write(result: Result | GenerationResult, out: Path) -> None:

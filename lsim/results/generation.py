@@ -47,23 +47,30 @@ class StepRun:
 @frozen
 class RequestRun:
     """A request of a continuous batch as it was served, in ticks. `start`: of the first step that it is in; `first`: the end of the step
-    that gives its first new token; `end`: of the one that gives its last. `tokens`: new ones.
+    that gives its first new token; `end`: of the one that gives its last; None before any is given. `tokens`: new ones.
     """
 
     start: int
-    first: int
-    end: int
-    tokens: int
+    first: int | None = None
+    end: int | None = None
+    tokens: int = 0
 
     @property
-    def to_first_token(self) -> int:
-        """From its first step's begin to its first new token."""
-        return self.first - self.start
+    def to_first_token(self) -> int | None:
+        """From its first step's begin to its first new token; None if it gets none."""
+        return None if self.first is None else self.first - self.start
 
     @property
     def per_output_token(self) -> Fraction | None:
-        """Mean time between its new tokens; None if it got one only."""
-        return Fraction(self.end - self.first, self.tokens - 1) if self.tokens > 1 else None
+        """Mean time between its new tokens; None if it gets fewer than two."""
+        if self.first is None or self.end is None or self.tokens < 2:
+            return None
+        return Fraction(self.end - self.first, self.tokens - 1)
+
+    def given(self, tokens: int, at: int) -> RequestRun:
+        """With so many more new tokens, given at a tick."""
+        first = at if self.first is None else self.first
+        return evolve(self, first=first, end=at, tokens=self.tokens + tokens)
 
 
 @frozen(eq=False, repr=False)
@@ -132,15 +139,12 @@ class GenerationResult:
 
     @cached_property
     def requests(self) -> dict[str, RequestRun]:
-        """The requests of a continuous batch that got a token, by name; none where sequences have no names."""
+        """The requests of a continuous batch, by name; none where sequences have no names."""
         found: dict[str, RequestRun] = {}
-        starts: dict[str, int] = {}
         for step, run in zip(self.generation.steps, self.steps, strict=True):
             for name, gets in step.phase.requests.items():
-                starts.setdefault(name, run.start)
-                if gets:
-                    before = found.get(name, RequestRun(starts[name], run.end, run.end, 0))
-                    found[name] = evolve(before, end=run.end, tokens=before.tokens + gets)
+                before = found.setdefault(name, RequestRun(run.start))
+                found[name] = before.given(gets, run.end) if gets else before
         return found
 
     @cached_property
@@ -249,12 +253,12 @@ class GenerationResult:
         }
 
     def _request(self, request: RequestRun) -> dict[str, Any]:
-        each = request.per_output_token
+        first, each = request.to_first_token, request.per_output_token
         return {
             "tokens": request.tokens,
             "start": request.start,
             "end": request.end,
-            "time_to_first_token": self._seconds(request.to_first_token),
+            "time_to_first_token": None if first is None else self._seconds(first),
             "time_per_output_token": None if each is None else self._seconds(each),
         }
 

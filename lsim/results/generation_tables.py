@@ -48,13 +48,12 @@ def report(result: GenerationResult) -> Iterator[object]:
             ("", tick_of(arch)),
             *_speeds(result),
             ("work", f"{number(result.macs)} MACs, {percent(useful)} of the peak"),
-            *masks(generation.masked),
+            *masks(generation.masked, generation.document.conventions),
             *widths_of(arch),
             ("policies", f"mapping {options['mapping']}, dependencies {options['deps']}, ideal: {ideal}"),
             (
                 "simulation",
-                f"{len(result.simulated):,} of {len(result.steps):,} steps, the others take as long as one of them; "
-                f"{number(sum(step.events for step in result.simulated))} events, {result.cpu_s:.2f} CPU s",
+                f"{_simulated(result)}; {number(sum(step.events for step in result.simulated))} events, {result.cpu_s:.2f} CPU s",
             ),
         ]
     )
@@ -66,6 +65,13 @@ def report(result: GenerationResult) -> Iterator[object]:
     yield from parts(result.parts(), result.ticks)
     yield from memories(result.bytes())
     yield from assumptions(arch)
+
+
+def _simulated(result: GenerationResult) -> str:
+    simulated, steps = len(result.simulated), len(result.steps)
+    if simulated == steps:
+        return "every step" if steps > 1 else "its one step"
+    return f"{simulated:,} of {steps:,} steps, the others take as long as one of them"
 
 
 def _speeds(result: GenerationResult) -> Iterator[tuple[str, str]]:
@@ -118,6 +124,8 @@ def _requests(result: GenerationResult) -> Iterator[object]:
     ]
     columns = ("request, in ms", "new tokens", "begins at", "to first token", "per next token", "ends at")
     note = "A request begins with the first step that it is in."
+    if any(not one.tokens for one in result.requests.values()):
+        note += " One without a new token has not read all of its prompt."
     yield from section("Requests", plain(columns, rows, right=range(1, len(columns))), note)
     if len(result.requests) > REQUESTS:
         more = f"and {len(result.requests) - REQUESTS} more requests, see --json"

@@ -116,6 +116,10 @@ def check_digests(folder: Path, names: Sequence[str]) -> None:
         problem = "is of a generation, which has no timeline: `lsim run --only` gives that of a step"
         raise InputError(problem, file=str(folder / MANIFEST))
     if not isinstance(digests, dict) or not digests.keys() >= set(names):
+        if isinstance(digests, dict) and SUMS in names and TIMELINE in digests:
+            raise InputError(
+                "is of one run and no generation: lsim.load_result reads it", file=str(folder / MANIFEST)
+            )
         raise InputError("is not of a result of lsim", file=str(folder / MANIFEST))
     for name in names:
         if sha256(_bytes(folder / name)).hexdigest() != digests[name]:

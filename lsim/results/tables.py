@@ -14,6 +14,7 @@ from rich.text import Text
 from lsim.results.grouping import grouped
 from lsim.results.meanings import CAUSES, UTILIZATION
 from lsim.trace.ir import UNKNOWN
+from lsim.trace.zoo.step import CHUNK
 from lsim.units import ticks_as_time
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _headline(result: Result) -> Iterator[object]:
             ("work", f"{number(result.macs)} MACs in {len(trace.operators):,} operators"),
             *([("not known", not_known(trace))] if trace.unknown else []),
             *([("settings", f"{changed}, in place of the architecture's")] if changed else []),
-            *masks(result.masked),
+            *masks(result.masked, trace.conventions),
             *widths_of(arch),
             ("policies", f"mapping {options['mapping']}, dependencies {options['deps']}, ideal: {ideal}"),
             (
@@ -122,10 +123,14 @@ def _headline(result: Result) -> Iterator[object]:
     )
 
 
-def masks(masked: Masked) -> Iterator[tuple[str, str]]:
+def masks(masked: Masked, conventions: Sequence[str]) -> Iterator[tuple[str, str]]:
     """What of the work causal attention needs nothing of; no line where nothing is causal."""
-    if masked.words:
-        yield "masks", masked.words if masked.queries else f"{masked.words} (--skip-masked computes fewer)"
+    more = "" if masked.queries else " (--skip-masked computes fewer)"
+    told = [masked.words + more] if masked.words else []
+    if set(CHUNK) <= set(conventions):
+        told.append("chunks of prompts are dense over their cache, and what is masked of them is not counted")
+    if told:
+        yield "masks", "; ".join(told)
 
 
 def widths_of(arch: Arch) -> list[tuple[str, str]]:

@@ -50,8 +50,8 @@ def skip_masked(workload: Work, queries: int) -> Work:
 
 def skip_in(document: Document, queries: int) -> Document:
     """The document of the same work with causal attention in bands; a repeat stays one where all iterations are cut alike."""
-    if queries < 1:
-        raise TraceError(f"a band has at least one query, not {queries}")
+    if not isinstance(queries, int) or isinstance(queries, bool) or queries < 1:
+        raise TraceError(f"a band has at least one query, a whole number, not {queries}")
     phases: Sequence[Phase | None] = document.phases or [None]
     found = [_Found.of(document, phase) for phase in phases]
     _check_found(document, found)

@@ -323,9 +323,9 @@ def test_is_a_phase_refused_whose_prompts_grow() -> None:
 
 
 # -- what is refused, or left as it is -----------------------------------------------------------------------------
-@pytest.mark.parametrize("queries", [0, -3])
+@pytest.mark.parametrize("queries", [0, -3, 2.5, True, "8"])
 def test_is_a_band_without_queries_refused(queries: int) -> None:
-    with pytest.raises(TraceError, match=f"at least one query, not {queries}"):
+    with pytest.raises(TraceError, match=f"at least one query, a whole number, not {queries}"):
         skip_masked(build(ODD.document), queries)
 
 
