@@ -13,7 +13,7 @@ from rich.text import Text
 
 from lsim.results.grouping import grouped
 from lsim.results.meanings import CAUSES, UTILIZATION
-from lsim.trace.ir import UNKNOWN
+from lsim.trace.ir import UNKNOWN, Role
 from lsim.trace.zoo.step import CHUNK
 from lsim.units import ticks_as_time
 
@@ -112,7 +112,7 @@ def _headline(result: Result) -> Iterator[object]:
             *([("not known", not_known(trace))] if trace.unknown else []),
             *([("settings", f"{changed}, in place of the architecture's")] if changed else []),
             *masks(result.masked, trace.conventions),
-            *widths_of(arch),
+            *widths_of(arch, trace),
             ("policies", f"mapping {options['mapping']}, dependencies {options['deps']}, ideal: {ideal}"),
             (
                 "simulation",
@@ -133,9 +133,16 @@ def masks(masked: Masked, conventions: Sequence[str]) -> Iterator[tuple[str, str
         yield "masks", "; ".join(told)
 
 
-def widths_of(arch: Arch) -> list[tuple[str, str]]:
+def widths_of(arch: Arch, trace: Trace | None = None) -> list[tuple[str, str]]:
     """How wide what is stored is: nothing to say where all is as wide as what converters resolve."""
-    return [("widths", arch.operands.told)] if arch.operands.mixed else []
+    told, widths = arch.operands.told, arch.operands.widths
+    if (
+        trace
+        and widths.kv != widths.activation
+        and all(t.role is not Role.KV for t in trace.tensors.values())
+    ):
+        told += "; the trace has no KV cache"
+    return [("widths", told)] if arch.operands.mixed else []
 
 
 def not_known(trace: Trace) -> str:

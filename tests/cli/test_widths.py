@@ -86,3 +86,10 @@ def test_shows_trace_show_bytes_of_each_role_at_its_width():
     )  # of both, all in 4 bit, and KV entries in 12 more
     assert fetched == pytest.approx(shown["macs"] / shown["intensity"]["4"] + 3 * sizes["4"]["kv"])
     assert "W4A8KV16" in call("trace", "show", "llama-2-7b-decode-2048", *GIVEN).stdout
+
+
+def test_says_a_run_that_there_is_no_cache_whose_width_is_asked_for():
+    said = "the trace has no KV cache"
+    assert said in told("run", "deit-tiny", "--arch", "lt-b-8bit", "--widths", "W4A8KV4")
+    assert said not in told("run", "deit-tiny", "--arch", "lt-b-8bit", "--widths", "W4A8")
+    assert said not in told("run", "gpt2-small", "--arch", "lt-b-8bit", "--widths", "W4A8KV4")
