@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from reference import run as run_reference
 from small import machine
-from strategies import Machine, coarse_machines
+from strategies import Machine, coarse_machines, tight_machines
 
 import lsim
 from lsim.cli import cli
@@ -29,11 +29,11 @@ from lsim.trace.zoo.schedule import scheduled
 
 
 @settings(
-    max_examples=15,
+    max_examples=25,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 @given(
-    coarse_machines(),
+    st.one_of(coarse_machines(), tight_machines()),
     st.sampled_from(["llama", "grouped", "gpt2"]),
     st.integers(1, 20),
     st.integers(1, 9),

@@ -21,6 +21,7 @@ Wait = tuple[Wake, ...]
 """What a verb answers, to be passed on with `yield from`: the event to wait for, or nothing where there is no need."""
 
 NO_WAIT: Wait = ()
+Amounts = tuple[tuple[str, int], ...]
 
 
 class Process:
@@ -51,6 +52,14 @@ class Process:
 
     def counts(self, item: Any) -> tuple[int, ...]:
         """The codes of the states in which an item's amounts are counted, each once for each time the item is done."""
+        return ()
+
+    def claims(self, item: Any) -> Amounts:
+        """The bytes of room that an item takes, in this order: (attribute of the process that is the channel, bytes, or 0)."""
+        return ()
+
+    def returns(self, item: Any) -> Amounts:
+        """The bytes of room that an item gives back, as above."""
         return ()
 
     def run(self) -> Run:

@@ -1,13 +1,15 @@
 """Whether a run must take as long as one that was simulated, tick by tick, without simulating it.
 
 Two machines of one architecture do the same at the same ticks if their programs are the same but for sizes that come to the
-same ticks at every port, and if room makes nobody wait who did not wait before. By induction over events: as long as both
-have done the same, the next service is asked for at the same tick and lasts as long. Room is bytes, which may differ:
+same ticks at every port, and if room is granted at the same ticks. By induction over events: as long as both have done the same,
+the next service is asked for at the same tick and lasts as long. Room is bytes, which may differ: of the resident region, of a
+staging ring, of a window ahead. One process takes it and one gives it back, both in the order of their programs, which is the same
+in both machines. It is granted at the same ticks if one of two things holds:
 
-- of the resident region, claims and returns come in one order each; so a claim waits for so many returns, and no clock is
-  needed to say for how many. The numbers must be equal.
-- of a staging ring or a window ahead, nobody may have waited in the run that was simulated, and what was out at any time of it,
-  scaled by the largest growth of any single claim, must fit the other's.
+- Each claim needs as many returns in one machine as in the other. It is granted when it has been asked for and so many have come
+  (`lsim.parts.room`), and until then both machines have done the same.
+- Nobody waited for it in the run that was simulated, and what was out at any time of it, scaled by the largest growth of any
+  single claim, fits the other's. Then nobody waits there, either.
 """
 
 from __future__ import annotations
@@ -21,21 +23,14 @@ from typing import Any
 from attrs import asdict
 
 from lsim.arch import Arch
+from lsim.kernel.process import Amounts, Process
 from lsim.kernel.program import Leaf, Program, Repeat, Seq
 from lsim.kernel.tokens import Channel
-from lsim.parts.controller import Controller
 from lsim.parts.dptc import active_tiles
 from lsim.parts.machine import Machine
+from lsim.parts.room import Room, rooms, same_needs
 from lsim.plan.items import Block, Drain, Fill, Issue, Lanes, Piece, Retire
-from lsim.plan.places import program_of
-from lsim.plan.residency import Residency
-
-TAKES: Mapping[type, Mapping[str, str]] = {
-    Piece: {"load": "ahead", "unit_bytes": "ring"},
-    Drain: {"room": "ring"},
-}
-"""Fields of items that are bytes of room taken, each with the attribute of the process that is the channel."""
-
+from lsim.plan.places import FOLLOWERS, program_of
 
 Pairs = Counter[tuple[Any, Any]]
 """Items of two programs that stand at the same places, and at how many."""
@@ -43,7 +38,6 @@ Pairs = Counter[tuple[Any, Any]]
 Changes = dict[str, Pairs]
 """By process."""
 
-Amounts = tuple[tuple[str, int], ...]
 _NOTHING: Pairs = Counter()
 
 
@@ -66,14 +60,17 @@ class Likeness:
             Lanes: {"elements": bool, "reads": bool, "writes": bool},
         }
         self._arch = arch
+        self._rooms: tuple[Machine, dict[int, Room]] | None = None
         self.spends = cache(self._spent)
 
     def changes(self, done: Machine, new: Machine) -> Changes | None:
         """How the work of `new` differs from that of `done`, which has run, if it would be in the same states at the same ticks;
         else None."""
-        if not _same_wires(done, new) or returns(done.plan.residency) != returns(new.plan.residency):
+        if not _same_wires(done, new):
             return None
-        growth: dict[int, Fraction] = {}  # channel of `done` → the largest growth of what is taken from it
+        growth: dict[
+            int, Fraction
+        ] = {}  # channel of which claims or returns differ → the largest growth of a claim
         changes: Changes = {}
         try:
             for name, program in done.plan.programs.items():
@@ -82,26 +79,31 @@ class Likeness:
                     self._compare(done, name, one, other, growth)
         except _NotAlike:
             return None
-        controller = done.processes["controller"]
-        assert isinstance(controller, Controller)
-        channels = zip(done.env.channels, new.env.channels, strict=True)
-        has_room = all(
-            one is controller.region or _has_room(one, other, growth.get(one.index, Fraction(1)))
-            for one, other in channels
-        )
-        return changes if has_room else None
+        return changes if self._grants_alike(done, new, growth) else None
+
+    def _grants_alike(self, done: Machine, new: Machine, growth: Mapping[int, Fraction]) -> bool:
+        """Whether room is granted at the same ticks."""
+        channels = list(zip(done.env.channels, new.env.channels, strict=True))
+        tight = [one.index for one, other in channels if not _has_room(one, other, growth)]
+        if not tight:
+            return True
+        before, after = self._rooms_of(done), rooms(new)
+        return all(same_needs(before[index], after[index]) for index in tight)
+
+    def _rooms_of(self, done: Machine) -> dict[int, Room]:
+        """The same machine is asked for again and again."""
+        if self._rooms is None or self._rooms[0] is not done:
+            self._rooms = done, rooms(done)
+        return self._rooms[1]
 
     def _compare(self, done: Machine, name: str, one: Any, other: Any, growth: dict[int, Fraction]) -> None:
         if type(one) is not type(other) or self.spends(one) != self.spends(other):
             raise _NotAlike
-        for field, attribute in TAKES.get(type(one), {}).items():
-            before, after = getattr(one, field), getattr(other, field)
-            channel: Channel | None = getattr(done.processes[name], attribute, None)
-            if before == after or channel is None:
-                continue
-            if channel.blocked:
-                raise _NotAlike
-            growth[channel.index] = max(growth.get(channel.index, Fraction(1)), Fraction(after, before))
+        for process in _walkers(done, name):
+            for index, before, after in _changed(process, process.claims(one), process.claims(other)):
+                growth[index] = max(growth.get(index, Fraction(1)), Fraction(after, before))
+            for index, _, _ in _changed(process, process.returns(one), process.returns(other)):
+                growth.setdefault(index, Fraction(1))
 
     def _spent(self, item: Any) -> dict[str, object]:
         """An item with its sizes as the ticks that they come to; what is not known to be a size stays as it is."""
@@ -110,6 +112,20 @@ class Likeness:
         if isinstance(item, Block):
             fields["tiles"] = active_tiles(item, self._arch)
         return fields
+
+
+def _walkers(machine: Machine, program: str) -> Iterator[Process]:
+    """The processes that walk a program: its own, and those that follow it."""
+    for part in (program, *(f"{program}{follower}" for follower in FOLLOWERS)):
+        if part in machine.processes:
+            yield machine.processes[part]
+
+
+def _changed(process: Process, one: Amounts, other: Amounts) -> Iterator[tuple[int, int, int]]:
+    """(channel, bytes, other bytes) where two items take or give back other amounts of room."""
+    for (attribute, before), (_, after) in zip(one, other, strict=True):
+        if before != after:
+            yield getattr(process, attribute).index, before, after
 
 
 def _same_wires(done: Machine, new: Machine) -> bool:
@@ -122,23 +138,15 @@ def _same_wires(done: Machine, new: Machine) -> bool:
     )
 
 
-def returns(residency: Residency) -> list[int]:
-    """For each claim on the resident region, how many units must have retired before it is granted."""
-    room, retired, needed = residency.region, 0, []
-    for claim in residency.claims:
-        room -= claim
-        while room < 0:
-            room += residency.frees[retired]
-            retired += 1
-        needed.append(retired)
-    return needed
+def _has_room(one: Channel, other: Channel, growth: Mapping[int, Fraction]) -> bool:
+    """Whether a channel is as it was, or makes nobody wait in the second run as it made nobody wait in the first.
 
-
-def _has_room(one: Channel, other: Channel, growth: Fraction) -> bool:
-    """Whether a channel makes nobody wait in the second run who did not in the first."""
-    if one.blocked or (one.initial == other.initial and growth == 1):
-        return one.initial == other.initial
-    return (one.initial - one.low) * growth <= other.initial
+    Of a channel that is as it was no claim and no return has changed: no entry in `growth`.
+    """
+    if one.initial == other.initial and one.index not in growth:
+        return True
+    most = (one.initial - one.low) * growth.get(one.index, Fraction(1))
+    return not one.blocked and most <= other.initial
 
 
 def counted(machine: Machine, changes: Changes) -> Iterator[tuple[str, Amounts, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lsim.kernel.labels import Cause
-from lsim.kernel.process import Process, Run
+from lsim.kernel.process import Amounts, Process, Run
 from lsim.kernel.tokens import Channel
 from lsim.plan.items import Edge, Issue, Retire
 
@@ -32,6 +32,9 @@ class Controller(Process):
         if item.prefetch:
             self.prefetch.give(item.prefetch)
 
+    def claims(self, item: Issue) -> Amounts:
+        return (("region", item.claim),)
+
 
 class Retirement(Process):
     """Retires units in order: the window credit and the room of what nobody reads any more come back."""
@@ -46,3 +49,6 @@ class Retirement(Process):
         self.window.give()
         if item.frees:
             self.region.give(item.frees)
+
+    def returns(self, item: Retire) -> Amounts:
+        return (("region", item.frees),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lsim.kernel.flight import Flights
 from lsim.kernel.labels import Cause
-from lsim.kernel.process import Process, Run
+from lsim.kernel.process import Amounts, Process, Run
 from lsim.kernel.tokens import Channel
 from lsim.parts.hbm import Hbm
 from lsim.parts.sram import GlobalSram
@@ -39,6 +39,9 @@ class DmaIssue(Process):
 
     def counts(self, item: Piece) -> tuple[int, ...]:
         return (self.moves(item.bytes),)
+
+    def claims(self, item: Piece) -> Amounts:
+        return ("ahead", item.load), ("ring", item.unit_bytes if item.first else 0)
 
     def moves(self, size: int) -> int:
         return self.busy(self.cause, ("hbm.out", size))
@@ -112,3 +115,6 @@ class DmaAck(Process):
             self.ring.give(item.unit_bytes)
         for edge in item.gives:
             self.edges[edge].give()
+
+    def returns(self, item: Piece) -> Amounts:
+        return (("ring", item.unit_bytes if item.last and item.staged else 0),)

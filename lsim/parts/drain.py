@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lsim.kernel.labels import Cause
-from lsim.kernel.process import Process, Run
+from lsim.kernel.process import Amounts, Process, Run
 from lsim.kernel.tokens import Channel
 from lsim.parts.sram import GlobalSram
 from lsim.plan.items import Drain, Edge
@@ -40,6 +40,9 @@ class Drainer(Process):
 
     def counts(self, item: Drain) -> tuple[int, ...]:
         return (*((self.fetches(item),) if item.reads else ()), self.moves(item))
+
+    def claims(self, item: Drain) -> Amounts:
+        return (("ring", item.room),)
 
     def fetches(self, item: Drain) -> int:
         return self.busy(Cause.PARTIAL_SUMS, ("global_sram.out", item.reads), ("merged", item.merges))

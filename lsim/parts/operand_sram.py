@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lsim.kernel.labels import Cause
-from lsim.kernel.process import Process, Run
+from lsim.kernel.process import Amounts, Process, Run
 from lsim.kernel.tokens import Channel
 from lsim.parts.sram import GlobalSram
 from lsim.plan.items import Edge, Fill
@@ -41,6 +41,9 @@ class Filler(Process):
 
     def counts(self, item: Fill) -> tuple[int, ...]:
         return (self.moves(item.bytes),)
+
+    def returns(self, item: Fill) -> Amounts:
+        return ("ring", item.frees), ("ahead", item.ends_load)
 
     def moves(self, size: int) -> int:
         return self.busy(self.cause, ("global_sram.out", size), (f"{self.buffer}.in", size))

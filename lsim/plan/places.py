@@ -15,6 +15,8 @@ from lsim.plan.turns import turn_of
 from lsim.plan.vector import VectorLoops
 
 CONTROL = ("controller", "retire")
+FOLLOWERS = (".land", ".ack")
+"""Endings of the names of those who follow a DMA engine."""
 
 
 @frozen
@@ -35,7 +37,9 @@ class Item:
 
 def program_of(part: str) -> str:
     """The process whose program a part walks: who follows a DMA engine walks its program."""
-    return part.removesuffix(".land").removesuffix(".ack")
+    for follower in FOLLOWERS:
+        part = part.removesuffix(follower)
+    return part
 
 
 def ends_of(plan: Plan, part: str) -> Sequence[int]:
