@@ -30,3 +30,10 @@ COARSE = {
     **{f"global_sram__{ring}_staging": "1 KiB" for ring in ("m1", "m2", "out", "dpu", "psum")},
 }  # fmt: skip
 """Settings of the small machine with which one token more often costs no tick more."""
+
+FULL = {
+    **COARSE, "global_sram__capacity": "6 KiB", "hbm__bandwidth": "200 GB/s", "hbm__transaction": "64 B", "hbm__outstanding": "16",
+    "global_sram__m1_staging": "512 B", "global_sram__out_staging": "256 B", "global_sram__psum_staging": "256 B",
+    "controller__m1_ahead": "64 KiB", "controller__prefetch": "3",
+}  # fmt: skip
+"""Settings of one whose staging rings are full for much of a step, and of another size in each."""

@@ -435,10 +435,10 @@ def coarse_machines(draw: st.DrawFn) -> Machine:
 
 TIGHT = _settings(
     core__columns=["8"], core__wavelengths=["8"], m1_sram__slot=["128 B"], m2_sram__slot=["512 B"], act_sram__slot=["256 B"],
-    dpu__lanes=["64"], dpu__slot=["256 B"], hbm__bandwidth=["16 GB/s", "64 GB/s", "200 GB/s"], hbm__transaction=["64 B", "256 B"], hbm__outstanding=["4", "16"],
-    global_sram__line=["16 B", "64 B"], global_sram__capacity=["3 KiB", "4 KiB", "6 KiB", "12 KiB"],
-    global_sram__psum_staging=["512 B"], controller__m1_ahead=["1 KiB", "64 KiB"], controller__m2_ahead=["1 KiB", "64 KiB"], controller__prefetch=["1", "3"],
-    **{f"global_sram__{ring}_staging": ["256 B", "512 B"] for ring in ("m1", "m2", "out", "dpu")},
+    dpu__lanes=["64"], dpu__slot=["256 B"], hbm__bandwidth=["64 GB/s", "200 GB/s"], hbm__transaction=["64 B", "256 B"], hbm__outstanding=["4", "16"],
+    global_sram__line=["16 B", "64 B"], global_sram__capacity=["6 KiB", "12 KiB", "64 KiB"], global_sram__psum_staging=["256 B"],
+    controller__m1_ahead=["1 KiB", "64 KiB"], controller__m2_ahead=["1 KiB", "64 KiB"], controller__prefetch=["1", "3"],
+    **{f"global_sram__{ring}_staging": ["256 B", "512 B", "1 KiB"] for ring in ("m1", "m2", "out", "dpu")},
 )  # fmt: skip
 """What makes the small machine coarse, and its rings so small that their room makes somebody wait."""
 

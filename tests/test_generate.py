@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from generations import COARSE, FAMILIES, generation
+from generations import COARSE, FAMILIES, FULL, generation
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from reference import run as run_reference
@@ -68,6 +68,17 @@ def test_do_folding_and_steps_left_out_change_nothing(fold: bool) -> None:
     result = lsim.simulate_generation(generation("grouped", 12, 10), arch, fold=fold)
     assert len(result.simulated) == 10 if not fold else 2 < len(result.simulated) < 10
     same_as_alone(result, fold=not fold)
+
+
+@pytest.mark.parametrize("family", ["llama", "grouped", "gpt2"])
+def test_are_sums_those_of_the_runs_where_rings_are_full(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps, arch = generation(family, 12, 16), machine(**FULL)
+    result = lsim.simulate_generation(steps, arch)
+    same_as_alone(result)
+    monkeypatch.setattr("lsim.parts.alike.same_needs", lambda *_: False)
+    assert len(result.simulated) < len(lsim.simulate_generation(steps, arch).simulated)
 
 
 def same_as_alone(result: GenerationResult, **options: object) -> None:

@@ -7,10 +7,12 @@ so many bytes have come back that all claims so far fit, so it waits for so many
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from attrs import frozen
 
 from lsim.kernel.process import Amounts, Process
 from lsim.kernel.program import Leaf, Program, Repeat
@@ -22,14 +24,15 @@ if TYPE_CHECKING:
 Bytes = npt.NDArray[np.int64]
 
 
-class Room(NamedTuple):
+@frozen(eq=False)
+class Room:
     """A channel of bytes: what is claimed of it and what comes back, one after another. `claims[k]`: of the k-th item that takes any."""
 
     channel: Channel
     claims: Bytes
     returns: Bytes
 
-    @property
+    @cached_property
     def needed(self) -> Bytes:
         """For each claim, how many returns must have come before it is granted."""
         short = np.cumsum(self.claims) - self.channel.initial

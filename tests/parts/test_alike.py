@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from generations import COARSE, FAMILIES, generation
+from generations import COARSE, FAMILIES, FULL, generation
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 from small import linear, machine
@@ -88,7 +88,7 @@ def test_is_a_run_not_alike_that_takes_other_ticks() -> None:
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-@given(tight_machines(), st.sampled_from(sorted(FAMILIES)), st.integers(1, 40), st.integers(1, 3))
+@given(tight_machines(), st.sampled_from(sorted(FAMILIES)), st.integers(1, 40), st.integers(1, 2))
 def test_are_steps_alike_where_rings_make_somebody_wait(
     machine: Machine, family: str, prompt: int, apart: int
 ) -> None:
@@ -111,29 +111,15 @@ def full(done: Any, new: Any) -> bool:
     return any(one.blocked and one.initial != other.initial for one, other in channels)
 
 
-def tight(capacity: str, m1: str, m2: str, out: str, transaction: str) -> Options:
-    """A machine with small rings and a fast HBM."""
-    rings = {
-        f"global_sram__{ring}_staging": size
-        for ring, size in (("m1", m1), ("m2", m2), ("out", out), ("psum", "256 B"))
-    }
-    hbm = {"hbm__bandwidth": "200 GB/s", "hbm__transaction": transaction, "hbm__outstanding": "16"}
-    ahead = {"controller__m1_ahead": "64 KiB", "controller__prefetch": "3"}
-    capacity_of = {"global_sram__capacity": capacity}
-    return options(machine(**{**COARSE, **capacity_of, **rings, **hbm, **ahead}))
-
-
 # A full ring has another size in the next step. Its claims wait for the same returns, or not: then the step takes another time.
-SAME = ("6 KiB", "512 B", "1 KiB", "256 B", "64 B"), "llama", 18
 OTHER = [
-    (("3 KiB", "256 B", "512 B", "512 B", "64 B"), "llama", 26),
-    (("4 KiB", "512 B", "512 B", "512 B", "256 B"), "grouped", 13),
-]
+    ({"capacity": "3 KiB", "m1_staging": "256 B", "m2_staging": "512 B", "out_staging": "512 B"}, {}, "llama", 26),
+    ({"capacity": "4 KiB", "m2_staging": "512 B", "out_staging": "512 B"}, {"hbm__transaction": "256 B"}, "grouped", 13),
+]  # fmt: skip
 
 
 def test_is_a_step_alike_whose_claims_wait_for_the_same_returns() -> None:
-    settings, family, prompt = SAME
-    how, steps = tight(*settings), generation(family, prompt, 5)
+    how, steps = options(machine(**FULL)), generation("llama", 18, 5)
     done, new = made(steps.trace(1), how), made(steps.trace(2), how)
     one = run(done, how, 0.0)
     assert full(done, new)
@@ -141,11 +127,16 @@ def test_is_a_step_alike_whose_claims_wait_for_the_same_returns() -> None:
     assert times(one) == times(run(new, how, 0.0))
 
 
-@pytest.mark.parametrize(("settings", "family", "prompt"), OTHER)
+@pytest.mark.parametrize(("rings", "others", "family", "prompt"), OTHER)
 def test_is_it_noticed_that_a_claim_waits_for_another_return(
-    settings: tuple[str, ...], family: str, prompt: int, monkeypatch: pytest.MonkeyPatch
+    rings: dict[str, str],
+    others: dict[str, str],
+    family: str,
+    prompt: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    how, steps = tight(*settings), generation(family, prompt, 5)
+    sram = {f"global_sram__{name}": size for name, size in rings.items()}
+    how, steps = options(machine(**{**FULL, **sram, **others})), generation(family, prompt, 5)
     done, new = made(steps.trace(1), how), made(steps.trace(2), how)
     one = run(done, how, 0.0)
     assert full(done, new)
