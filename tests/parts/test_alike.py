@@ -127,17 +127,20 @@ def test_is_a_step_alike_whose_claims_wait_for_the_same_returns() -> None:
     assert times(one) == times(run(new, how, 0.0))
 
 
+@pytest.mark.parametrize(("first", "second"), [(1, 2), (2, 1)])
 @pytest.mark.parametrize(("rings", "others", "family", "prompt"), OTHER)
 def test_is_it_noticed_that_a_claim_waits_for_another_return(
     rings: dict[str, str],
     others: dict[str, str],
     family: str,
     prompt: int,
+    first: int,
+    second: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sram = {f"global_sram__{name}": size for name, size in rings.items()}
     how, steps = options(machine(**{**FULL, **sram, **others})), generation(family, prompt, 5)
-    done, new = made(steps.trace(1), how), made(steps.trace(2), how)
+    done, new = made(steps.trace(first), how), made(steps.trace(second), how)
     one = run(done, how, 0.0)
     assert full(done, new)
     assert Likeness(how.arch).changes(done, new) is None
