@@ -87,7 +87,7 @@ def test_is_a_run_not_alike_that_takes_other_ticks() -> None:
         assert not alike(linear(8, 8, 8), linear(rows, depth, columns), how)[0]
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(tight_machines(), st.sampled_from(sorted(FAMILIES)), st.integers(1, 40), st.integers(1, 2))
 def test_are_steps_alike_where_rings_make_somebody_wait(
     machine: Machine, family: str, prompt: int, apart: int

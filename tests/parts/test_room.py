@@ -77,9 +77,7 @@ class Watch:
         monkeypatch.setattr(Channel, "give", gives)
 
 
-@settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(
     traces(),
     machines(groups=("1", "2")),
