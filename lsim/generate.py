@@ -7,14 +7,13 @@ simulated again.
 
 from __future__ import annotations
 
-import gc
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 
 from attrs import evolve
 
 from lsim.arch import Arch
+from lsim.kernel.garbage import collected_when_asked
 from lsim.parts.alike import Likeness, counted
 from lsim.parts.machine import Machine
 from lsim.results.generation import GenerationResult, StepRun
@@ -42,7 +41,7 @@ def simulate_generation(
     begin = time.process_time()
     replay = _Replay(generation, options)
     runs: list[StepRun] = []
-    with _rare_collections() as collect:
+    with collected_when_asked() as collect:  # machines of steps are cycles
         for each in generation.steps:
             runs.append(replay.step(each, runs[-1].end if runs else 0))
             if progress is not None:
@@ -53,18 +52,6 @@ def simulate_generation(
     result = GenerationResult(generation, options.arch, replay.told, tuple(runs), replay.phases, cpu_s)
     result.check()
     return result
-
-
-@contextmanager
-def _rare_collections() -> Iterator[Callable[[], object]]:
-    """Garbage is collected when asked only: machines are cycles, and to look for them all the time is a tenth of the cost."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield gc.collect
-    finally:
-        if collects:
-            gc.enable()
 
 
 class _Replay:

@@ -30,7 +30,7 @@ BELOW = {
     "report": {"errors", "units", "trace", "arch", "kernel", "plan", "results", "models", "ledger", "lsim"},
     "simulate": {"errors", "units", "trace", "arch", "kernel", "plan", "parts", "models", "results"},
     "ledger": _MACHINE | {"models", "results", "simulate"},
-    "generate": {"errors", "trace", "arch", "parts", "results", "simulate"},
+    "generate": {"errors", "trace", "arch", "kernel", "parts", "results", "simulate"},
     "export": {"errors", "units", "arch", "kernel", "plan", "results", "lsim"},
     "__main__": {"cli"},
 }

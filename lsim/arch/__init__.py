@@ -5,7 +5,7 @@ machine is built of, `link` and `power` for what follows from those, `spec` for 
 it is written down.
 """
 
-from lsim.arch.compute import ARBITRATIONS, CORE_KINDS, DPU_FUNCTIONS
+from lsim.arch.compute import ARBITRATIONS, CORE_KINDS
 from lsim.arch.devices import Devices
 from lsim.arch.files import dump_arch, list_archs, load_arch
 from lsim.arch.ideal import IDEALS, UNBOUNDED, UNBOUNDED_BYTES
@@ -17,7 +17,6 @@ from lsim.arch.spec import PROVENANCE, Arch, Assumption, Provenance, Row
 __all__ = [
     "ARBITRATIONS",
     "CORE_KINDS",
-    "DPU_FUNCTIONS",
     "IDEALS",
     "MATCHED",
     "PROVENANCE",

@@ -10,7 +10,6 @@ from lsim.widths import ALLOWED, Widths
 
 CORE_KINDS = ("dptc", "mrr-bank", "mzi-mesh")
 ARBITRATIONS = ("fifo", "round-robin", "priority")
-DPU_FUNCTIONS = ("softmax", "norm", "activation", "residual", "multiply", "rotary", "embedding")
 
 
 @frozen

@@ -53,7 +53,6 @@ class Tiling:
     shots: int = 1
     reload: int = 0
     hbm_bytes: int = 0
-    sram_bytes: int = 0
 
     @property
     def inner_panels(self) -> int:
@@ -165,7 +164,7 @@ def _costed(op: Operator, arch: Arch, places: Places, tiling: Tiling) -> tuple[t
     spilled = 0 if tiling.keep else 2 * (len(tiling.chunks) - 1) * _psum(arch, op.rows * op.columns)
     sram = hbm + op.heads * (m1 * inner + m2 * tiling.passes + out + spilled)
     bound = max(compute_ticks(op, arch, tiling), _hbm_ticks(arch, hbm), _sram_ticks(arch, sram))
-    return (bound, hbm, sram), evolve(tiling, hbm_bytes=hbm, sram_bytes=sram)
+    return (bound, hbm, sram), evolve(tiling, hbm_bytes=hbm)
 
 
 def compute_ticks(op: Operator, arch: Arch, tiling: Tiling) -> int:
