@@ -83,6 +83,8 @@ class _Replay:
         phase.add(tally)
         for part, amounts, times in counted(machine, changes):
             phase.count(part, amounts, times)
+        for part, ticks in changes.served.items():
+            phase.lengthen(part, ticks)
         return run
 
     def _simulated(self, machine: Machine, step: Step, begin: float) -> StepRun:

@@ -37,3 +37,8 @@ FULL = {
     "controller__m1_ahead": "64 KiB", "controller__prefetch": "3",
 }  # fmt: skip
 """Settings of one whose staging rings are full for much of a step, and of another size in each."""
+
+SLACK = {
+    **COARSE, "hbm__bandwidth": "24 GB/s", "hbm__transaction": "32 B", "hbm__latency": "1 ns", "global_sram__clock": "50 MHz",
+}  # fmt: skip
+"""Settings of one whose pieces come faster from HBM than they are written into the SRAM: what a piece takes longer is not noticed."""

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from generations import COARSE, FAMILIES, FULL, generation
+from generations import COARSE, FAMILIES, FULL, SLACK, generation
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from reference import run as run_reference
 from small import machine
-from strategies import Machine, coarse_machines, tight_machines
+from strategies import Machine, coarse_machines, slack_machines, tight_machines
 
 import lsim
 from lsim.cli import cli
@@ -33,7 +33,7 @@ from lsim.trace.zoo.schedule import scheduled
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 @given(
-    st.one_of(coarse_machines(), tight_machines()),
+    st.one_of(coarse_machines(), tight_machines(), slack_machines()),
     st.sampled_from(["llama", "grouped", "gpt2"]),
     st.integers(1, 20),
     st.integers(1, 9),
@@ -78,6 +78,17 @@ def test_are_sums_those_of_the_runs_where_rings_are_full(
     result = lsim.simulate_generation(steps, arch)
     same_as_alone(result)
     monkeypatch.setattr("lsim.parts.alike.same_needs", lambda *_: False)
+    assert len(result.simulated) < len(lsim.simulate_generation(steps, arch).simulated)
+
+
+@pytest.mark.parametrize("family", ["llama", "grouped", "gpt2"])
+def test_are_sums_those_of_the_runs_where_pieces_take_longer_and_nobody_notices(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps, arch = generation(family, 19, 12), machine(**SLACK)
+    result = lsim.simulate_generation(steps, arch)
+    same_as_alone(result)
+    monkeypatch.setattr("lsim.parts.alike.can_tell", lambda _: False)
     assert len(result.simulated) < len(lsim.simulate_generation(steps, arch).simulated)
 
 

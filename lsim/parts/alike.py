@@ -10,17 +10,20 @@ in both machines. It is granted at the same ticks if one of two things holds:
   (`lsim.parts.room`), and until then both machines have done the same.
 - Nobody waited for it in the run that was simulated, and what was out at any time of it, scaled by the largest growth of any
   single claim, fits the other's. Then nobody waits there, either.
+
+One thing may take longer: HBM may serve pieces for more ticks, if nobody notices (`lsim.parts.slack`). Then its channel is busy for
+longer, and all else is as it was.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
-from attrs import asdict
+from attrs import asdict, frozen
 
 from lsim.arch import Arch
 from lsim.kernel.process import Amounts, Process
@@ -29,14 +32,24 @@ from lsim.kernel.tokens import Channel
 from lsim.parts.dptc import active_tiles
 from lsim.parts.machine import Machine
 from lsim.parts.room import Room, rooms, same_needs
+from lsim.parts.slack import Pieces, Slack, can_tell
 from lsim.plan.items import Block, Drain, Fill, Issue, Lanes, Piece, Retire
 from lsim.plan.places import FOLLOWERS, program_of
 
 Pairs = Counter[tuple[Any, Any]]
 """Items of two programs that stand at the same places, and at how many."""
 
-Changes = dict[str, Pairs]
-"""By process."""
+
+@frozen
+class Changes:
+    """How a run differs from another that is in the same states at the same ticks.
+
+    `items`: of each program. `served`: ticks for which each channel of HBM is busy longer, and idle less.
+    """
+
+    items: Mapping[str, Pairs]
+    served: Mapping[str, int]
+
 
 _NOTHING: Pairs = Counter()
 
@@ -45,56 +58,82 @@ class _NotAlike(Exception):
     """Found where the two differ in what they spend."""
 
 
+class _Ran:
+    """A machine that has run, which others are compared with again and again."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+
+    @cached_property
+    def rooms(self) -> dict[int, Room]:
+        return rooms(self.machine)
+
+    @cached_property
+    def slack(self) -> Slack:
+        return Slack(self.machine)
+
+
 class Likeness:
     """Compares machines of one architecture."""
 
     def __init__(self, arch: Arch) -> None:
-        sram, hbm = cache(arch.global_sram_ticks), cache(arch.hbm_ticks)
+        sram, self._hbm = cache(arch.global_sram_ticks), cache(arch.hbm_ticks)
         self._views: Mapping[type, Mapping[str, Callable[[int], object]]] = {
             Issue: {"claim": bool},
             Retire: {"frees": bool},
-            Piece: {"bytes": lambda n: (hbm(n), sram(n)), "unit_bytes": bool, "load": bool},
+            Piece: {"bytes": sram, "unit_bytes": bool, "load": bool},
             Fill: {"bytes": sram, "frees": bool, "ends_load": bool},
             Block: {"columns": bool, "depth": bool, "rows": bool},
             Drain: {"reads": lambda n: n and sram(n), "writes": sram, "sums": bool, "room": bool},
             Lanes: {"elements": bool, "reads": bool, "writes": bool},
         }
         self._arch = arch
-        self._rooms: tuple[Machine, dict[int, Room]] | None = None
+        self._last: _Ran | None = None
         self.spends = cache(self._spent)
 
     def changes(self, done: Machine, new: Machine) -> Changes | None:
-        """How the work of `new` differs from that of `done`, which has run, if it would be in the same states at the same ticks;
+        """How the run of `new` will differ from that of `done`, which has ended, if it will be in the same states at the same ticks;
         else None."""
         if not _same_wires(done, new):
             return None
-        growth: dict[
-            int, Fraction
-        ] = {}  # channel of which claims or returns differ → the largest growth of a claim
-        changes: Changes = {}
+        if self._last is None or self._last.machine is not done:
+            self._last = _Ran(done)
+        ran = self._last
+        growth: dict[int, Fraction] = {}  # of the channels of which claims or returns differ, that of a claim
+        items: dict[str, Pairs] = {}
         try:
             for name, program in done.plan.programs.items():
-                changes[name] = _differences(program, new.plan.programs[name], {})
-                for one, other in changes[name]:
+                items[name] = _differences(program, new.plan.programs[name], {})
+                for one, other in items[name]:
                     self._compare(done, name, one, other, growth)
+            self._check_grants(ran, new, growth)
+            return Changes(items, self._served(ran, items))
         except _NotAlike:
             return None
-        return changes if self._grants_alike(done, new, growth) else None
 
-    def _grants_alike(self, done: Machine, new: Machine, growth: Mapping[int, Fraction]) -> bool:
-        """Whether room is granted at the same ticks."""
-        channels = list(zip(done.env.channels, new.env.channels, strict=True))
+    def _check_grants(self, ran: _Ran, new: Machine, growth: Mapping[int, Fraction]) -> None:
+        """Room is granted at the same ticks."""
+        channels = list(zip(ran.machine.env.channels, new.env.channels, strict=True))
         tight = [one.index for one, other in channels if not _has_room(one, other, growth)]
-        if not tight:
-            return True
-        before, after = self._rooms_of(done), rooms(new)
-        return all(same_needs(before[index], after[index]) for index in tight)
+        if tight:
+            after = rooms(new)
+            if not all(same_needs(ran.rooms[index], after[index]) for index in tight):
+                raise _NotAlike
 
-    def _rooms_of(self, done: Machine) -> dict[int, Room]:
-        """The same machine is asked for again and again."""
-        if self._rooms is None or self._rooms[0] is not done:
-            self._rooms = done, rooms(done)
-        return self._rooms[1]
+    def _served(self, ran: _Ran, items: Mapping[str, Pairs]) -> dict[str, int]:
+        """For how many ticks longer each channel of HBM is busy, without anybody noticing."""
+        growths: defaultdict[Pieces, Counter[int]] = defaultdict(Counter)  # in ticks, and of how many pieces
+        for name, pairs in items.items():
+            for (one, other), times in pairs.items():
+                if isinstance(one, Piece):
+                    growths[name, one.bytes][self._hbm(other.bytes) - self._hbm(one.bytes)] += times
+        longer = {pieces: growth for pieces, growth in growths.items() if any(growth)}
+        if not longer:
+            return {}
+        if not can_tell(ran.machine) or not ran.slack.hides(longer):
+            raise _NotAlike
+        ticks = sum(more * times for growth in longer.values() for more, times in growth.items())
+        return {ran.machine.hbm.channels[0].name: ticks}
 
     def _compare(self, done: Machine, name: str, one: Any, other: Any, growth: dict[int, Fraction]) -> None:
         if type(one) is not type(other) or self.spends(one) != self.spends(other):
@@ -152,7 +191,7 @@ def _has_room(one: Channel, other: Channel, growth: Mapping[int, Fraction]) -> b
 def counted(machine: Machine, changes: Changes) -> Iterator[tuple[str, Amounts, int]]:
     """What changes count: (part, amounts, how often more, or fewer). A part that follows another's program counts its items, too."""
     for name, process in machine.processes.items():
-        for pair, times in changes.get(program_of(name), _NOTHING).items():
+        for pair, times in changes.items.get(program_of(name), _NOTHING).items():
             for item, sign in zip(pair, (-1, 1), strict=True):
                 for code in process.counts(item):
                     yield name, machine.env.labels.all[code].amounts, sign * times

@@ -71,6 +71,11 @@ class Tally:
             if part == group.part("core"):
                 self.blocks[group.name][amounts] += times
 
+    def lengthen(self, part: str, ticks: int) -> None:
+        """A part was busy for so many ticks more, in which it had been idle."""
+        self._busy[part] += ticks
+        self._idle[part] -= ticks
+
     def to_dict(self) -> dict[str, Any]:
         """All of it for JSON: whole numbers, so nothing is lost."""
         parts = {
