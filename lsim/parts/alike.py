@@ -106,8 +106,9 @@ class Likeness:
                 items[name] = _differences(program, new.plan.programs[name], {})
                 for one, other in items[name]:
                     self._compare(done, name, one, other, growth)
+            served = self._served(ran, items)
             self._check_grants(ran, new, growth)
-            return Changes(items, self._served(ran, items))
+            return Changes(items, served)
         except _NotAlike:
             return None
 

@@ -13,7 +13,7 @@ where it begins, and so are the pieces on their way.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -53,7 +53,7 @@ class Slack:
         for name, process in machine.processes.items():
             if isinstance(process, DmaIssue | DmaOut):
                 self._add(machine, name, process)
-        self._entries = list(self._chosen(machine))
+        self._entries = self._chosen(machine)
 
     def _add(self, machine: Machine, name: str, process: DmaIssue | DmaOut) -> None:
         for times, item in leaves(process.cursor.program):
@@ -63,21 +63,23 @@ class Slack:
             if isinstance(process, DmaIssue):
                 self._lands[code] = machine.processes[f"{name}.land"].index
 
-    def _chosen(self, machine: Machine) -> Iterator[Entry]:
+    def _chosen(self, machine: Machine) -> list[Entry]:
         """(tick, part, code or fold, position or entry) of what there is to mind: services, what landing processes do once they have
         a piece, folds and where their stretches begin."""
-        env, lands = machine.env, set(self._lands.values())
+        env, memory = machine.env, {port.index for port in machine.sram.ports}
         entries = np.frombuffer(env.log.records, dtype=np.int64).reshape(-1, 4)
-        minded = np.isin(entries[:, 1], [self._channel, FOLD, *lands])
+        part = entries[:, 1]
+        code = np.where(part >= 0, entries[:, 2], 0)
+        has_piece = np.array([_has_piece(label, memory) for label in env.labels.all])
+        serves = np.isin(np.arange(len(has_piece)), list(self._ticks))
+        minded = (part == FOLD) | (part == self._channel) & serves[code]
+        for land in set(self._lands.values()):
+            rows = np.flatnonzero((part == land) & has_piece[code])
+            minded[rows[np.diff(entries[rows, 3], prepend=-1) != 0]] = True
         minded[[fold.first for fold in self._folds]] = True
-        memory = {port.index for port in machine.sram.ports}
-        has_piece = [_has_piece(label, memory) for label in env.labels.all]
         rows = np.flatnonzero(minded)
-        for row, (tick, part, code, position) in zip(rows.tolist(), entries[rows].tolist(), strict=True):
-            if part == CUT:
-                yield tick, part, code, row
-            elif part == FOLD or (has_piece[code] if part in lands else code in self._ticks):
-                yield tick, part, code, position
+        ticks, parts, codes, places = entries[rows].T.tolist()
+        return list(zip(ticks, parts, codes, np.where(part[rows] == CUT, rows, places).tolist(), strict=True))
 
     def hides(self, growths: Mapping[Pieces, Mapping[int, int]]) -> bool:
         """Whether nobody would notice that HBM serves so many of these pieces so many ticks longer. Only told of pieces of which all take

@@ -67,17 +67,18 @@ class States:
     def causes(self) -> Ints:
         """(state, part): the root cause, as an index of CAUSES. Raises LawBroken for parts that wait for each other."""
         codes, target = self.codes, self.targets
-        cause = np.array([_seen_from_outside(label) for label in self.log.labels], dtype=np.int64)
-        here = np.broadcast_to(np.arange(codes.shape[1]), codes.shape).copy()
-        lines = np.arange(codes.shape[0])[:, None]
+        causes: Ints = np.array([_seen_from_outside(label) for label in self.log.labels], dtype=np.int64)[codes]
+        line, part = np.nonzero(target[codes] >= 0)  # of those that wait for another part
+        whom = target[codes[line, part]]
         for _ in range(codes.shape[1] + 1):
-            follow = target[codes[lines, here]]
-            if (follow < 0).all():
-                return cause[codes[lines, here]]
-            here = np.where(follow < 0, here, follow)
-        stuck, part = np.argwhere(target[codes[lines, here]] >= 0)[0]
-        tick = int(self.log.entries[self.rows[stuck], 0])
-        raise LawBroken(self.log.parts[part], tick, "waits for parts that wait for each other")
+            causes[line, part] = causes[line, whom]
+            follow = target[codes[line, whom]]
+            far = follow >= 0
+            line, part, whom = line[far], part[far], follow[far]
+            if not len(line):
+                return causes
+        tick = int(self.log.entries[self.rows[line[0]], 0])
+        raise LawBroken(self.log.parts[part[0]], tick, "waits for parts that wait for each other")
 
     def speaker(self, cores: Sequence[int]) -> Ints:
         """(state,): of the cores of the groups that a tile belongs to, the busiest, which speaks for the tile; one whose work is

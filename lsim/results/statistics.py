@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
-from attrs import frozen
+from attrs import field, frozen
 
 from lsim.arch import Arch
 from lsim.errors import LawBroken
@@ -48,11 +48,16 @@ def shares(counted: Mapping[str, int], arch: Arch, ticks: int) -> dict[str, floa
     }
 
 
+Spoken = tuple[dict[str, int], dict[tuple[int, int], int]]
+"""Ticks by cause outside of blocks, and ticks of blocks by (core, code)."""
+
+
 @frozen(eq=False)
 class Statistics:
     """Sums over the timeline of a run."""
 
     log: FoldedLog
+    _told: dict[tuple[int, ...], Spoken] = field(factory=dict, init=False)
 
     @cached_property
     def states(self) -> States:
@@ -128,23 +133,34 @@ class Statistics:
 
         Blocks divide into shots, feed and waiting for the ADC; a tile without rows of a block counts `edge`.
         """
-        t = self.log
+        mine = tuple(part for part, tiles in cores.items() if number in tiles)
+        elsewhere, blocks = self._spoken(mine)
+        causes = dict(elsewhere)
+        for (part, code), total in blocks.items():
+            for cause, n in self._shares(code, total, number - min(cores[part])).items():
+                causes[cause] = causes.get(cause, 0) + n
+        return causes
+
+    def _spoken(self, cores: tuple[int, ...]) -> Spoken:
+        """What the cores say that speak for the same tiles."""
+        if cores not in self._told:
+            self._told[cores] = self._said(cores)
+        return self._told[cores]
+
+    def _said(self, cores: tuple[int, ...]) -> Spoken:
         ticks, codes = self._ticks, self.states.codes
-        mine = [part for part, tiles in cores.items() if number in tiles]
-        speaker = self.states.speaker(mine)
+        speaker = self.states.speaker(cores)
         lines = np.arange(len(ticks))
         code = codes[lines, speaker]
-        shooting = np.array([label.pattern is not None for label in t.labels])[code]
+        shooting = np.array([label.pattern is not None for label in self.log.labels])[code]
         causes = _by_cause(self.states.causes[lines, speaker][~shooting], ticks[~shooting])
-        for (
-            part
-        ) in mine:  # a label may be spoken by cores of several groups, in which the tile has different places
+        blocks: dict[tuple[int, int], int] = {}
+        for part in cores:  # a label may be spoken by cores of several groups, in which the tile has different places
             spoken = shooting & (speaker == part)
-            for c in np.unique(code[spoken]).tolist():
-                total = int(ticks[spoken & (code == c)].sum())
-                for cause, n in self._shares(c, total, number - min(cores[part])).items():
-                    causes[cause] = causes.get(cause, 0) + n
-        return causes
+            sums = np.zeros(len(self.log.labels), dtype=np.int64)
+            np.add.at(sums, code[spoken], ticks[spoken])
+            blocks.update({(part, c): int(sums[c]) for c in np.flatnonzero(sums).tolist()})
+        return causes, blocks
 
     def _shares(self, code: int, total: int, place: int) -> dict[str, int]:
         label = self.log.labels[code]
