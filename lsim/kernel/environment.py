@@ -44,9 +44,13 @@ class Walk(simpy.Process):
     An error goes straight to whoever runs the simulation.
     """
 
+    def __init__(self, env: Environment, generator: Any) -> None:
+        super().__init__(env, generator)
+        self._send, self._go_on = generator.send, self._resume  # bound once, not at each event
+
     def _resume(self, _: Event) -> None:
         try:
-            self._generator.send(None).callbacks.append(self._resume)
+            self._send(None).callbacks.append(self._go_on)
         except StopIteration:
             self._value = None  # it is not alive any more
 

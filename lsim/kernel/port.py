@@ -156,7 +156,7 @@ class Port:
         if not queue:
             return None
         if self._fifo and not self._asked:
-            first = min(queue, key=_arrival) if len(queue) > 1 else queue[0]
+            first = self._earliest()
             if first.ticks is not None and first.tick < env._now:
                 queue.remove(first)
                 return first
@@ -196,12 +196,22 @@ class Port:
         if len(queue) == 1:
             return queue.pop()
         if self.policy is Arbitration.FIFO:
-            best = min(queue, key=_arrival)
+            best = self._earliest()
         elif self.policy is Arbitration.PRIORITY:
             best = min(queue, key=lambda r: (r.rank, r.tick, r.order))
         else:
             best = min(queue, key=lambda r: (r.rank <= self._last, r.rank, r.tick, r.order))
         queue.remove(best)
+        return best
+
+    def _earliest(self) -> Request:
+        """Of the requests that came first, as the queue is in the order of their ticks, that of the lowest rank."""
+        best = self.queue[0]
+        for request in self.queue:
+            if request.tick > best.tick:
+                break
+            if request.rank < best.rank:
+                best = request
         return best
 
     def _busy_code(self, code: int, counts: bool) -> int:

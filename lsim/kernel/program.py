@@ -28,17 +28,24 @@ class Leaf:
 class Repeat:
     """`count` times the same body, count >= 2."""
 
-    __slots__ = ("body", "count", "size")
+    __slots__ = ("_leaves", "body", "count", "size")
 
     def __init__(self, count: int, body: Program) -> None:
         self.count, self.body = count, body
         self.size: int = count * body.size
+        self._leaves: Leaves = ()
+
+    @property
+    def leaves(self) -> Leaves:
+        """All leaves in order, for one of few items."""
+        self._leaves = self._leaves or self.count * in_order(self.body)
+        return self._leaves
 
 
 class Seq:
     """Programs one after another; no two neighbours are equal."""
 
-    __slots__ = ("parts", "size", "starts")
+    __slots__ = ("_leaves", "parts", "size", "starts")
 
     def __init__(self, parts: tuple[Program, ...]) -> None:
         self.parts = parts
@@ -47,9 +54,22 @@ class Seq:
         for part in parts:
             self.starts.append(self.size)
             self.size += part.size
+        self._leaves: Leaves = ()
+
+    @property
+    def leaves(self) -> Leaves:
+        """All leaves in order, for one of few items."""
+        self._leaves = self._leaves or tuple(leaf for part in self.parts for leaf in in_order(part))
+        return self._leaves
 
 
+Leaves = tuple[Leaf, ...]
 Program = Leaf | Repeat | Seq
+
+
+def in_order(program: Program) -> Leaves:
+    """All leaves of a program of few items."""
+    return (program,) if isinstance(program, Leaf) else program.leaves
 
 
 class Builder:
@@ -159,7 +179,9 @@ class Cursor:
     iteration, or a phase of one, ended just now, or None.
     """
 
-    __slots__ = ("_path", "_run_end", "_run_loop", "item", "leaf", "loop", "n", "program", "size")
+    __slots__ = (
+        "_few", "_few_start", "_path", "_run_end", "_run_loop", "item", "leaf", "loop", "n", "program", "size",
+    )  # fmt: skip
 
     def __init__(self, program: Program) -> None:
         self.program, self.size, self.n = program, program.size, 0
@@ -168,6 +190,8 @@ class Cursor:
         self.item: Any = None
         self._run_loop: Loop | None = None
         self._run_end = 0
+        self._few: Leaves = ()  # the leaves of a part in which no loop is told of, which begins at `_few_start`
+        self._few_start = 0
         # [node, which iteration or part, its Loop] from the root to above the leaf
         self._path: list[list[Any]] = []
         self._enter(program, 0)
@@ -177,6 +201,9 @@ class Cursor:
         self.n += 1
         if self.n < self._run_end:
             self.loop = self._run_loop
+            if self._few:
+                leaf = self.leaf = self._few[self.n - self._few_start]
+                self.item = leaf.item
             return
         path = self._path
         while path:
@@ -221,23 +248,28 @@ class Cursor:
     def _enter(self, node: Program, offset: int) -> None:
         """Walks down to the leaf at `offset` of `node`, which is where position `n` is."""
         n, path = self.n, self._path
-        self._run_end, self._run_loop = n + 1, None
+        self._run_end, self._run_loop, self._few = n + 1, None, ()
+        few = min(WORTH_FOLDING, LONG)
         while not isinstance(node, Leaf):
-            if isinstance(node, Repeat):
+            if node.size < few:
+                if not node.size:
+                    self.leaf = self.item = None
+                    return
+                self._few, self._few_start = node.leaves, n - offset
+                self._run_end = self._few_start + node.size
+                node = self._few[offset]
+            elif isinstance(node, Repeat):
                 loop = self._loop(node, n - offset)
                 if isinstance(node.body, Leaf):
                     self._run_end, self._run_loop = n - offset + node.size, loop
                 at, offset = divmod(offset, node.body.size)
                 path.append([node, at, loop])
                 node = node.body
-            elif node.parts:
+            else:
                 at = bisect_right(node.starts, offset) - 1
                 path.append([node, at, None])
                 offset -= node.starts[at]
                 node = node.parts[at]
-            else:
-                self.leaf = self.item = None
-                return
         self.leaf, self.item = node, node.item
 
     def repeats(self, start: int, step: int) -> int:

@@ -29,11 +29,11 @@ class GlobalSram:
 
     def access(self, process: Process, size: int, code: int, restart: bool = False) -> Wait:
         """One transaction of `size` bytes: waits for its turn, then is busy with `code`."""
-        return self._port(process, restart).serve(process, self.ticks(size), code)
+        ports = self.ports
+        port = ports[0] if len(ports) == 1 else self._port(process, restart)
+        return port.serve(process, self.ticks(size), code)
 
     def _port(self, process: Process, restart: bool) -> Port:
-        if len(self.ports) == 1:
-            return self.ports[0]
         register = self._turns[process.index]
         turn = 0 if restart else self.env.registers[register]
         self.env.registers[register] = (turn + 1) % len(self.ports)
