@@ -22,7 +22,7 @@ from lsim.simulate import Options, checked, made, run
 from lsim.trace import Generation
 from lsim.trace.generation import Step
 
-STEPS_A_COLLECTION = 32
+STEPS_A_COLLECTION = 64
 
 
 def simulate_generation(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from lsim.kernel.environment import Environment, Wake
@@ -28,6 +29,8 @@ class Flights:
         self._late = [env.register() for _ in ports]  # served, on their way
         self._send_turn, self._land_turn = env.register(), env.register()
         self._on_the_way = env.labels.code(Label(Kind.WAIT, cause))
+        self._answers = [partial(self._answer, i) for i in range(len(ports))]
+        self._services: list[Callable[[Any], None]] = []
         self._receiver: Process | None = None
         self._nothing = -1  # the receiver's state while nothing was sent
 
@@ -39,7 +42,7 @@ class Flights:
             self._arrived[i].give()
         else:
             self.env.registers[self._posted[i]] += 1
-            self.ports[i].post(sender, ticks, code, lambda _: self._served(i, sender.index))
+            self.ports[i].post(sender, ticks, code, self._services[i])
             self._tell_receiver(i)
 
     def receive(self, receiver: Process, restart: bool) -> Wait:
@@ -55,6 +58,7 @@ class Flights:
     def connect(self, sender: Process, receiver: Process) -> None:
         """Names the two processes; a receiver waits for the sender while nothing is in flight."""
         self._receiver = receiver
+        self._services = [partial(self._served, i, sender.index) for i in range(len(self.ports))]
         self._nothing = self.env.labels.code(Label(Kind.WAIT, target=sender.index))
 
     def _tell_receiver(self, i: int) -> None:
@@ -77,7 +81,7 @@ class Flights:
         registers[register] = (i + 1) % len(self.ports)
         return i
 
-    def _served(self, i: int, sender: int) -> None:
+    def _served(self, i: int, sender: int, _: Any) -> None:
         env = self.env
         env.registers[self._posted[i]] -= 1
         if self.latency == 0:
@@ -86,10 +90,10 @@ class Flights:
         env.registers[self._late[i]] += 1
         self._tell_receiver(i)
         wake = Wake(env, (sender, "flight", i))
-        wake.callbacks.append(lambda _: self._answer(i))
+        wake.callbacks.append(self._answers[i])
         env.fire(wake, self.latency)
 
-    def _answer(self, i: int) -> None:
+    def _answer(self, i: int, _: Any) -> None:
         self.env.registers[self._late[i]] -= 1
         self._arrived[i].give()
 

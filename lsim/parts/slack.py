@@ -13,9 +13,10 @@ where it begins, and so are the pieces on their way.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from lsim.kernel.labels import Kind, Label
 from lsim.kernel.log import CUT, FOLD, Fold
@@ -29,7 +30,8 @@ IN_TIME = -1
 Pieces = tuple[str, int]
 """Those of a requester that are of one size: (process that issues or stores them, bytes)."""
 
-Entry = tuple[int, int, int, int]
+Entries = npt.NDArray[np.int64]
+STRETCH = 4096  # entries that are converted at once
 
 
 def can_tell(machine: Machine) -> bool:
@@ -54,6 +56,7 @@ class Slack:
             if isinstance(process, DmaIssue | DmaOut):
                 self._add(machine, name, process)
         self._entries = self._chosen(machine)
+        self._lists: dict[int, list[list[int]]] = {}
 
     def _add(self, machine: Machine, name: str, process: DmaIssue | DmaOut) -> None:
         for times, item in leaves(process.cursor.program):
@@ -63,8 +66,8 @@ class Slack:
             if isinstance(process, DmaIssue):
                 self._lands[code] = machine.processes[f"{name}.land"].index
 
-    def _chosen(self, machine: Machine) -> list[Entry]:
-        """(tick, part, code or fold, position or entry) of what there is to mind: services, what landing processes do once they have
+    def _chosen(self, machine: Machine) -> Entries:
+        """(n, 4) tick, part, code or fold, position or entry of what there is to mind: services, what landing processes do once they have
         a piece, folds and where their stretches begin."""
         env, memory = machine.env, {port.index for port in machine.sram.ports}
         entries = np.frombuffer(env.log.records, dtype=np.int64).reshape(-1, 4)
@@ -78,8 +81,9 @@ class Slack:
             minded[rows[np.diff(entries[rows, 3], prepend=-1) != 0]] = True
         minded[[fold.first for fold in self._folds]] = True
         rows = np.flatnonzero(minded)
-        ticks, parts, codes, places = entries[rows].T.tolist()
-        return list(zip(ticks, parts, codes, np.where(part[rows] == CUT, rows, places).tolist(), strict=True))
+        chosen = entries[rows]
+        chosen[:, 3] = np.where(chosen[:, 1] == CUT, rows, chosen[:, 3])
+        return chosen
 
     def hides(self, growths: Mapping[Pieces, Mapping[int, int]]) -> bool:
         """Whether nobody would notice that HBM serves so many of these pieces so many ticks longer. Only told of pieces of which all take
@@ -92,9 +96,16 @@ class Slack:
             longer[self._codes[pieces]] = more
         return self._hides(longer)
 
+    def _walked(self) -> Iterator[list[int]]:
+        """The entries, converted as far as they are walked through: most that is noticed is noticed early."""
+        for number in range(0, len(self._entries), STRETCH):
+            if number not in self._lists:
+                self._lists[number] = self._entries[number : number + STRETCH].tolist()
+            yield from self._lists[number]
+
     def _hides(self, longer: Mapping[int, int]) -> bool:
         walk = _Walk(self._latency, set(self._lands.values()))
-        for tick, part, code, at in self._entries:
+        for tick, part, code, at in self._walked():
             if part == self._channel:
                 seen = walk.served(tick, self._ticks[code], longer.get(code, 0), self._lands.get(code))
             elif part == CUT:

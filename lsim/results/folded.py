@@ -61,7 +61,6 @@ class FoldedLog:
     labels: tuple[Label, ...] = field(repr=False)
     initial: tuple[int, ...] = field(repr=False)
     end: int
-    _rows: dict[int, Ints] = field(factory=dict, init=False)
     _active: dict[int, list[int]] = field(factory=dict, init=False)
 
     @classmethod
@@ -115,10 +114,15 @@ class FoldedLog:
 
     def rows(self, part: int) -> Ints:
         """The entries that are records of a part."""
-        known = self._rows.get(part)
-        if known is None:
-            known = self._rows[part] = np.flatnonzero(self.entries[:, 1] == part)
-        return known
+        order, ends = self._by_part
+        return order[ends[part] : ends[part + 1]]
+
+    @cached_property
+    def _by_part(self) -> tuple[Ints, Ints]:
+        """The entries by part, each part's in order; of each part, where its begin and end."""
+        parts = self.entries[:, 1].astype(np.int16)  # numbers that small are sorted by counting
+        order = np.argsort(parts, kind="stable")
+        return order, np.searchsorted(parts[order], np.arange(len(self.parts) + 1))
 
     def codes_at(self, part: int, rows: Ints) -> Ints:
         """The state of a part during the stretches that begin with these entries."""
