@@ -3,7 +3,8 @@
 A piece that arrives while its landing process still has others before it waits until that looks. If it comes later, but still
 before it is looked for, the landing process does the same at the same ticks, so credits come back at the same ticks, so all pieces
 are posted at the same ticks: by induction over events nothing has changed but the channel, which is busy for longer. It serves in
-the order of posting, which stays, and begins a piece when that has been posted and the one before is done.
+the order of posting, which stays, and begins a piece when that has been posted and the one before is done. Causes stay, too: who waits
+for the channel waits for a piece that is served after those that take longer, which then comes later itself.
 
 The log of a run says when each piece was served and when it was looked for. `Slack.hides` walks through it once and minds how late
 the channel would be, which an idle gap takes up. A folded stretch happens again as it did if the channel is as late where it ends as
@@ -49,9 +50,7 @@ class Slack:
         self._codes: dict[Pieces, int] = {}  # of the states in which the channel serves them
         self.pieces: Counter[Pieces] = Counter()
         self._ticks: dict[int, int] = {}  # of service, by code
-        self._lands: dict[
-            int, int
-        ] = {}  # the part that follows pieces, by code; none for those that are stored
+        self._lands: dict[int, int] = {}  # the part that follows pieces, by code; none if they are stored
         for name, process in machine.processes.items():
             if isinstance(process, DmaIssue | DmaOut):
                 self._add(machine, name, process)
