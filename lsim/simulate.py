@@ -13,7 +13,8 @@ from lsim.kernel.environment import Environment
 from lsim.parts.dptc import Core
 from lsim.parts.machine import Machine
 from lsim.parts.shots import ShotCore
-from lsim.plan.schedule import Cache, Deps, plan
+from lsim.plan.schedule import Deps, plan
+from lsim.plan.work import Cache
 from lsim.results import laws
 from lsim.results.folded import FoldedLog
 from lsim.results.result import Result

@@ -13,7 +13,8 @@ from small import linear, machine, trace, vector
 from strategies import Machine, coarse_machines
 
 from lsim.errors import InputError
-from lsim.plan.schedule import Cache, Deps, Plan, plan
+from lsim.plan.schedule import Deps, Plan, plan
+from lsim.plan.work import Cache
 from lsim.trace import Kind, Trace
 
 
