@@ -16,7 +16,8 @@ from lsim.arch import Arch
 from lsim.kernel.garbage import collected_when_asked
 from lsim.parts.alike import Likeness, counted
 from lsim.parts.machine import Machine
-from lsim.results.generation import GenerationResult, StepRun
+from lsim.results.generation import GenerationResult
+from lsim.results.steps import StepRun
 from lsim.results.tally import Tally
 from lsim.simulate import Options, checked, made, run
 from lsim.trace import Generation

@@ -10,7 +10,8 @@ from typing import Any
 from lsim.arch import load_arch
 from lsim.errors import InputError
 from lsim.plan.mappings import mapping
-from lsim.results.generation import GenerationResult, StepRun
+from lsim.results.generation import GenerationResult
+from lsim.results.steps import StepRun
 from lsim.results.store import ARCH, RESULT, SUMS, TRACE, check_digests, read
 from lsim.results.tally import Tally
 from lsim.trace import Generation, load_workload

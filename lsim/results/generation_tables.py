@@ -29,7 +29,8 @@ from lsim.results.tables import (
 )
 
 if TYPE_CHECKING:
-    from lsim.results.generation import GenerationResult, StepRun
+    from lsim.results.generation import GenerationResult
+    from lsim.results.steps import StepRun
     from lsim.trace import Generation
 
 
