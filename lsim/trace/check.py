@@ -56,9 +56,15 @@ def _tensors(statements: Iterable[Statement]) -> dict[str, Tensor]:
 def _check_name(what: str, name: str, taken: Container[str], line: int | None) -> None:
     if name in taken:
         raise TraceError(f"{what} of this name is already defined", line=line, place=name)
+    check_characters(what, name, line)
+
+
+def check_characters(what: str, name: str, line: int | None) -> None:
+    """Refuses a name of other characters than names are made of, or of none."""
     if not name or not _NAME_CHARACTERS.issuperset(name):
         problem = f"the name of {what} is made of letters, digits and _ . : / + -"
-        raise TraceError(problem, line=line, place=name)
+        place = name if name.isprintable() and name else repr(name)
+        raise TraceError(problem, line=line, place=place)
 
 
 def _check_operator(step: Statement, tensors: dict[str, Tensor]) -> None:

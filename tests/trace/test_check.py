@@ -200,7 +200,7 @@ def test_may_a_tensor_have_the_name_of_an_operator():
 @pytest.mark.parametrize("name", ["", "a b", "a{j}", "é"])
 def test_is_a_name_of_other_letters_refused(name):
     problem = "the name of a tensor is made of letters, digits and _ . : / + -"
-    assert error({**X, "tensor": name}, copy("c", name)) == f"line 2: {f'{name}: ' if name else ''}{problem}"
+    assert error({**X, "tensor": name}, copy("c", name)) == f"line 2: {name or repr(name)}: {problem}"
 
 
 def test_is_a_declared_activation_refused():

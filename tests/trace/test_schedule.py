@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,9 @@ def test_is_a_prompt_of_one_token_a_first_step(file: Path) -> None:
     assert [steps.trace(n).operators for n in range(3)] == [trace(1, n).operators for n in range(3)]
 
 
+# Names that are none, and how an error shows them.
+NAMES = [("", "''"), ("b c", "b c"), ("b\n", r"'b\\n'"), ("é", "é"), (" ", " "), ("b,c", "b,c")]
+
 REFUSED: list[tuple[list[object], str]] = [
     ([line(1, a=7), line(1, a=2)], "s.jsonl:3: .*'a' has 7 tokens in its cache: it reads one a step, not 2"),
     (
@@ -158,9 +162,16 @@ REFUSED: list[tuple[list[object], str]] = [
         "s.jsonl:3: .*'prompts' is for a request that arrives in this line, and 'a' does not",
     ),
     ([{**line(1, a=7), "prompts": {"b": 7}}], "s.jsonl:2: .*'prompts' is for a request .*, and 'b' does not"),
+    ([{**line(1, a=7), "cached": {"a": 0}}], "s.jsonl:2: .*'cached' must be a whole number from 1"),
     ([{**line(1, a=7), "prompts": {"a": 0}}], "s.jsonl:2: .*'prompts' must be a whole number from 1"),
     ([line(1)], "s.jsonl:2: .*'requests' is empty"),
-    ([{"steps": 1, "requests": {"": 4}}], "s.jsonl:2: .*a request has no name"),
+    *[
+        (
+            [line(1, a=7), {"steps": 1, "requests": {"a": 1, name: 4}}],
+            rf"s.jsonl:3: {shown}: the name of a request is made of letters, digits and _ \. : / \+ -$",
+        )
+        for name, shown in NAMES
+    ],
     ([{"steps": 10**9, "requests": {"a": 1}}], "s.jsonl:2: .*has 1,000,000,000 steps to here"),
     (
         [{"steps": 1, "requests": {"a": -4}}],
@@ -183,7 +194,7 @@ REFUSED: list[tuple[list[object], str]] = [
         [line(1, a=3), line(10**6, a=1)],
         "s.jsonl:3: .*has 1,000,001 steps to here; a generation has at most 1,000,000",
     ),
-    ([], "s.jsonl: a schedule has a header line"),
+    ([], 's.jsonl:1: lsim_schedule: has no steps: after its header .*, such as {"steps": 9, "requests"'),
 ]
 
 
@@ -191,6 +202,51 @@ REFUSED: list[tuple[list[object], str]] = [
 def test_is_a_wrong_schedule_refused_with_its_line(file: Path, lines: list[object], said: str) -> None:
     with pytest.raises(TraceError, match=said):
         made(file, *lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "said"),
+    [
+        *[(*one, r"is made of letters, digits and _ \. : / \+ -$") for one in NAMES],
+        *[(name, name, "is part of that of a file: it has no /$") for name in ("../x", "a/b", "/x")],
+    ],
+)
+def test_is_a_wrong_name_of_a_schedule_refused(file: Path, name: str, shown: str, said: str) -> None:
+    file.write_text("\n".join(map(json.dumps, ({**HEADER, "name": name}, line(1, a=3)))))
+    with pytest.raises(TraceError, match=rf"s\.jsonl:1: {shown}: the name of a schedule {said}"):
+        scheduled("small", file)
+
+
+def test_may_names_have_all_that_those_of_operators_have(file: Path) -> None:
+    names = "user/7:b_1.2+3-C", "0"
+    steps = made(file, {"steps": 1, "requests": dict.fromkeys(names, 3)})
+    assert tuple(steps.steps[0].phase.requests) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", r's\.jsonl: is empty: a schedule begins with a header line, {"lsim_schedule": 1, "name"'),
+        ("\n \n", r"s\.jsonl: is empty: "),
+        ('\n{"lsim_schedule": 1, "name": "s"}\n\n', r"s\.jsonl:2: lsim_schedule: has no steps: "),
+        (
+            '{"lsim_schedule": 2, "name": "s"}',
+            r"s\.jsonl:1: lsim_schedule: this lsim reads schedules of format 1",
+        ),
+        (
+            '{"steps": 1, "requests": {"a": 1}}',
+            r"s\.jsonl:1: no line begins with 'steps'; allowed: lsim_schedule",
+        ),
+    ],
+)
+def test_is_a_schedule_without_steps_refused(file: Path, text: str, said: str) -> None:
+    file.write_text(text)
+    arguments = ["trace", "make", "llama-2-7b", "--phase", "generate", "--schedule", str(file)]
+    arguments += ["-o", str(out := file.with_name("g.jsonl"))]
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 2
+    assert re.search(said, done.stderr)
+    assert not out.exists()
 
 
 def test_is_a_model_refused_that_cannot_generate(file: Path) -> None:

@@ -24,6 +24,7 @@ from pathlib import Path
 from attrs import define, field
 
 from lsim.errors import TraceError
+from lsim.trace.check import check_characters
 from lsim.trace.document import Document, Phase
 from lsim.trace.files import read_text
 from lsim.trace.parse import MAX_STEPS
@@ -32,6 +33,8 @@ from lsim.trace.zoo.generate import STEPS, Family, known_family
 from lsim.trace.zoo.step import Step
 
 VERSION = 1
+_HEADER = '{"lsim_schedule": 1, "name": "two-requests"}'
+_LINE = 'such as {"steps": 9, "requests": {"a": 1}}'
 _FIRST = "The step that reads the last of a prompt gives the first new token of its request, each further step one more."
 
 
@@ -40,7 +43,12 @@ def scheduled(model: str, path: Path) -> Document:
     family = known_family(model)
     try:
         header, *rows = _records(read_text(path))
-        return _document(model, family, _header(header), rows)
+        name = _header(header)
+        if not rows:
+            header.refuse(
+                f"has no steps: after its header a schedule has a line for each run of equal steps, {_LINE}"
+            )
+        return _document(model, family, name, rows)
     except TraceError as error:
         raise error.at(file=path) from None
 
@@ -65,8 +73,8 @@ def _document(model: str, family: Family, name: str, rows: Sequence[Record]) -> 
 
 def _records(text: str) -> list[Record]:
     lines = [(at, line) for at, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    if len(lines) < 2:
-        raise TraceError("a schedule has a header line, and a line for each run of equal steps")
+    if not lines:
+        raise TraceError(f"is empty: a schedule begins with a header line, {_HEADER}")
     kinds = ["lsim_schedule", *["steps"] * (len(lines) - 1)]
     return [read_record(line, at, [kind]) for (at, line), kind in zip(lines, kinds, strict=True)]
 
@@ -76,6 +84,11 @@ def _header(record: Record) -> str:
         record.refuse(f"this lsim reads schedules of format {VERSION}")
     name = record.text("name")
     record.done()
+    check_characters("a schedule", name, record.line)
+    if "/" in name:
+        raise TraceError(
+            "the name of a schedule is part of that of a file: it has no /", line=record.line, place=name
+        )
     return name
 
 
@@ -118,8 +131,8 @@ class _Reader:
     def _check_line(self, record: Record, count: int, requests: Mapping[str, int]) -> None:
         if not requests:
             record.refuse("'requests' is empty: a step has at least one")
-        if "" in requests:
-            record.refuse("a request has no name")
+        for name in requests:
+            check_characters("a request", name, record.line)
         self.steps += count
         if self.steps > MAX_STEPS:
             record.refuse(
