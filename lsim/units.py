@@ -100,6 +100,11 @@ def ceil_log2(value: int) -> int:
     return (value - 1).bit_length()
 
 
+def plural(count: int, one: str, many: str = "") -> str:
+    """A noun as it stands after a count: `one` after 1, after any other `many`, by itself `one` and an s."""
+    return one if count == 1 else many or f"{one}s"
+
+
 def ticks_as_time(ticks: int, clock: int, decimals: int = 3) -> str:
     """The time that ticks take at a clock in Hz, in the largest unit that makes it at least 1."""
     factor, unit = 1, TIME.base

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +20,7 @@ from strategies import Machine, coarse_machines, slack_machines, tight_machines
 import lsim
 from lsim.cli import cli
 from lsim.errors import InputError
+from lsim.results import generation_tables
 from lsim.results.energy.bill import Bill
 from lsim.results.generation import GenerationResult
 from lsim.results.result import Result
@@ -239,14 +241,11 @@ def test_is_a_folder_refused_that_is_not_whole_or_of_another_kind(file: str, tmp
 
 def test_says_a_report_what_a_schedule_leaves_unread_and_which_masks_are_not_counted(tmp_path: Path) -> None:
     """Request b reads 9 tokens of a prompt of 100, in two chunks, and gets no token."""
-    schedule, path = tmp_path / "s.jsonl", str(tmp_path / "g.jsonl")
-    lines = (
-        {"lsim_schedule": 1, "name": "unread"},
+    path = made(
+        tmp_path,
         {"steps": 1, "requests": {"a": 8, "b": 4}, "prompts": {"b": 100}},
         {"steps": 1, "requests": {"a": 1, "b": 5}},
     )
-    schedule.write_text("\n".join(map(json.dumps, lines)))
-    call("trace", "make", "gpt2", "--phase", "generate", "--schedule", str(schedule), "-o", path)
     text = " ".join(call("run", path, "--arch", "lt-b-4bit", "--skip-masked", "64").split())
     assert "bands of 64 queries cut nothing" in text
     assert "One without a new token has not read all of its prompt." in text
@@ -257,6 +256,39 @@ def test_says_a_report_what_a_schedule_leaves_unread_and_which_masks_are_not_cou
     assert told["b"] == {
         "tokens": 0, "start": 0, "end": None, "time_to_first_token": None, "time_per_output_token": None,
     }  # fmt: skip
+
+
+def made(tmp_path: Path, *lines: dict[str, object]) -> str:
+    """The file of a generation by GPT-2 with such a schedule."""
+    schedule, path = tmp_path / "s.jsonl", str(tmp_path / "g.jsonl")
+    schedule.write_text("\n".join(map(json.dumps, ({"lsim_schedule": 1, "name": "s"}, *lines))))
+    call("trace", "make", "gpt2", "--phase", "generate", "--schedule", str(schedule), "-o", path)
+    return path
+
+
+MANY_OF_ONE = re.compile(r"(?<![\w.,])1 (?:new |more )?[a-z]+s\b")
+
+
+def test_is_one_of_anything_singular_in_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(zoo.FAMILIES, "gpt2", lambda: FAMILIES["gpt2"])  # type: ignore[misc]
+    one = {"steps": 1, "requests": {"a": 1}}
+    path = made(tmp_path, one)
+    small = ["--set", "core.tiles=1", "--set", "broadcast.groups=1"]
+    said = call("trace", "show", path) + call("run", path, "--arch", "lt-b-4bit", *small)
+    assert "1 request in 1 step of continuous batches" in said
+    assert "1 new token over the time" in said
+    assert "(mean of 1 tile)" in said
+    requests: list[dict[str, object]] = [
+        {"steps": 1, "requests": {f"r{i}": 2}} for i in range(generation_tables.REQUESTS + 1)
+    ]
+    report = call("run", made(tmp_path, *requests), "--arch", "lt-b-4bit")
+    assert "and 1 more phase, see" in report
+    assert "and 1 more request, see" in report
+    path = str(tmp_path / "one.jsonl")
+    call("trace", "make", "gpt2", "--phase", "generate", "--prompt", "1", "--new", "1", "-o", path)
+    said += report + call("trace", "show", path)
+    assert "1 new token after a prompt of 1" in said
+    assert not MANY_OF_ONE.findall(said)
 
 
 REFUSED = {

@@ -28,6 +28,7 @@ from lsim.units import (
     format_quantity,
     parse,
     parse_exact,
+    plural,
     ticks_as_time,
 )
 
@@ -183,6 +184,14 @@ def test_is_what_is_written_with_decimals_read_back_exactly(
 def test_is_no_decimal_made_of_a_third() -> None:
     with pytest.raises(ValueError, match="1/3 has no finite decimal"):
         format_exact(Fraction(1, 3), COUNT)
+
+
+@pytest.mark.parametrize(
+    ("count", "steps", "queries"),
+    [(0, "steps", "queries"), (1, "step", "query"), (2, "steps", "queries"), (11, "steps", "queries")],
+)
+def test_is_a_noun_after_one_singular(count: int, steps: str, queries: str) -> None:
+    assert (plural(count, "step"), plural(count, "query", "queries")) == (steps, queries)
 
 
 @pytest.mark.parametrize("leaves", [*range(1, 70), 2**40, 2**40 + 1])

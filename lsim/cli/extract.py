@@ -116,6 +116,7 @@ def _generate(
     from lsim.extract.config import read_config
     from lsim.trace.generation import check
     from lsim.trace.text import text_of
+    from lsim.units import plural
 
     if prompt is None or new is None:
         raise InputError("a generation needs its size", place="--prompt" if prompt is None else "--new")
@@ -125,7 +126,8 @@ def _generate(
     request = _request({**sizes, "phase": "prefill"})
     made = check(generation_of(read_config(config), request, prompt, new, name))
     path = save(out, text_of(made.document))
-    told = f"{made.total_macs:,} MACs in {len(made.steps):,} steps, {made.parameters:,} parameters"
+    steps = f"{len(made.steps):,} {plural(len(made.steps), 'step')}"
+    told = f"{made.total_macs:,} MACs in {steps}, {made.parameters:,} parameters"
     click.echo(f"{path}  {made.name}: {told}")
 
 

@@ -27,6 +27,7 @@ from lsim.results.tables import (
     utilization,
     widths_of,
 )
+from lsim.units import plural
 
 if TYPE_CHECKING:
     from lsim.results.generation import GenerationResult
@@ -77,7 +78,10 @@ def _simulated(result: GenerationResult) -> str:
 
 def _speeds(result: GenerationResult) -> Iterator[tuple[str, str]]:
     first, later, energy = result.time_to_first_token, result.time_per_output_token, result.energy_per_token
-    yield "tokens/s", f"{result.tokens_per_second:,.6g}: {result.tokens:,} new tokens over the time"
+    yield (
+        "tokens/s",
+        f"{result.tokens_per_second:,.6g}: {result.tokens:,} new {plural(result.tokens, 'token')} over the time",
+    )
     if first is not None:
         yield "first token", f"{1e3 * first:.6g} ms: to the end of the first step that gives one"
     if later is not None:
@@ -103,8 +107,7 @@ def _phases(result: GenerationResult) -> Iterator[object]:
     )
     note = "A step begins when the one before has ended; each step's ticks are in --json."
     yield from section("Steps", plain(columns, rows, right=(1, 2, 3, 4, 5, 6, 8)), note)
-    if len(steps) > PHASES:
-        yield Padding(Text(f"and {len(steps) - PHASES} more phases, see --json"), (0, 0, 0, 1))
+    yield from _more(len(steps) - PHASES, "phase")
 
 
 def _requests(result: GenerationResult) -> Iterator[object]:
@@ -128,9 +131,13 @@ def _requests(result: GenerationResult) -> Iterator[object]:
     if any(not one.tokens for one in result.requests.values()):
         note += " One without a new token has not read all of its prompt."
     yield from section("Requests", plain(columns, rows, right=range(1, len(columns))), note)
-    if len(result.requests) > REQUESTS:
-        more = f"and {len(result.requests) - REQUESTS} more requests, see --json"
-        yield Padding(Text(more), (0, 0, 0, 1))
+    yield from _more(len(result.requests) - REQUESTS, "request")
+
+
+def _more(left: int, what: str) -> Iterator[object]:
+    """How many rows of a table are left out, if any."""
+    if left > 0:
+        yield Padding(Text(f"and {left} more {plural(left, what)}, see --json"), (0, 0, 0, 1))
 
 
 def _phase(name: str, steps: Sequence[StepRun], result: GenerationResult, mj: Millijoules) -> tuple[str, ...]:
@@ -150,8 +157,9 @@ def _phase(name: str, steps: Sequence[StepRun], result: GenerationResult, mj: Mi
 def content(generation: Generation) -> Iterator[object]:
     """What `lsim trace show` says of a generation."""
     yield heading(generation.name, generation.description)
+    operators, steps = generation.operators, len(generation.steps)
     yield (
-        f"{generation.total_macs:,} MACs in {generation.operators:,} operators of {len(generation.steps):,} steps, "
+        f"{generation.total_macs:,} MACs in {operators:,} {plural(operators, 'operator')} of {steps:,} {plural(steps, 'step')}, "
         f"{generation.parameters:,} parameters"
     )
     if generation.masked.words:

@@ -15,7 +15,7 @@ from lsim.results.grouping import grouped
 from lsim.results.meanings import CAUSES, UTILIZATION
 from lsim.trace.ir import UNKNOWN, Role
 from lsim.trace.zoo.step import CHUNK
-from lsim.units import ticks_as_time
+from lsim.units import plural, ticks_as_time
 
 if TYPE_CHECKING:
     from lsim.arch import Arch, Assumption
@@ -108,7 +108,10 @@ def _headline(result: Result) -> Iterator[object]:
         [
             ("time", f"{1e3 * result.seconds:.6g} ms = {number(result.ticks)} ticks"),
             ("", tick_of(arch)),
-            ("work", f"{number(result.macs)} MACs in {len(trace.operators):,} operators"),
+            (
+                "work",
+                f"{number(result.macs)} MACs in {len(trace.operators):,} {plural(len(trace.operators), 'operator')}",
+            ),
             *([("not known", not_known(trace))] if trace.unknown else []),
             *([("settings", f"{changed}, in place of the architecture's")] if changed else []),
             *masks(result.masked, trace.conventions),
@@ -116,7 +119,7 @@ def _headline(result: Result) -> Iterator[object]:
             ("policies", f"mapping {options['mapping']}, dependencies {options['deps']}, ideal: {ideal}"),
             (
                 "simulation",
-                f"{number(result.events)} events, {number(result.folds)} folds, "
+                f"{number(result.events)} events, {number(result.folds)} {plural(result.folds, 'fold')}, "
                 f"{result.cpu_s:.2f} CPU s ({how}, step {options['step']})",
             ),
         ]
@@ -181,7 +184,7 @@ def causes_of_tiles(sums: Mapping[str, int], ticks: int, tiles: int) -> Iterator
         (c.value, number(sums[c.value] / tiles), percent(sums[c.value] / total), CAUSES[c]) for c in ranked
     ]
     never = [c.value for c in CAUSES if not sums.get(c.value)]
-    title = f"Where the ticks of a tile went, by root cause (mean of {tiles} tiles)"
+    title = f"Where the ticks of a tile went, by root cause (mean of {tiles} {plural(tiles, 'tile')})"
     columns = ("cause", "ticks", "share", "what happens meanwhile")
     yield from section(title, plain(columns, rows, right=(1, 2)))
     if never:
@@ -203,9 +206,8 @@ def parts(told: Mapping[str, PartTime], ticks: int) -> Iterator[object]:
     note = "Busy: serves. Waiting: for another part, for work or for room, by root cause. Idle: until the controller issues work."
     yield from section("What the parts did", plain(columns, rows, right=(1, 2, 3)), note)
     if small:
-        yield Padding(
-            Text(f"and {small} parts that were busy for less than {percent(LEAST_BUSY)}"), (0, 0, 0, 1)
-        )
+        few = f"{plural(small, 'part')} that {'was' if small == 1 else 'were'} busy"
+        yield Padding(Text(f"and {small} {few} for less than {percent(LEAST_BUSY)}"), (0, 0, 0, 1))
 
 
 def _operators(result: Result) -> Iterator[object]:

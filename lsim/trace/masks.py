@@ -8,6 +8,7 @@ from attrs import frozen
 
 from lsim.trace.band import Band
 from lsim.trace.ir import Kind, Operator, Trace
+from lsim.units import plural
 
 _BETWEEN = (Kind.RESIDUAL, Kind.MULTIPLY, Kind.ACTIVATION)  # what may be done to scores before their softmax
 
@@ -175,7 +176,8 @@ class Masked:
             return f"causal attention dense: {masked}" if self.dense else ""
         some = ", some dense" if self.dense else ""
         skipped = f"{_percent(self.skipped_share)} of those of the dense products are skipped"
-        return f"causal attention in bands of {self.queries:,} queries{some}: {masked}; {skipped}"
+        bands = f"bands of {self.queries:,} {plural(self.queries, 'query', 'queries')}"
+        return f"causal attention in {bands}{some}: {masked}; {skipped}"
 
 
 def _percent(share: float) -> str:

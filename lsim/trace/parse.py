@@ -8,6 +8,7 @@ from lsim.errors import TraceError
 from lsim.trace.document import Document, Item, Phase, Repeat, Statement
 from lsim.trace.ir import Kind, Operator, Role, Tensor
 from lsim.trace.record import Record, Steps, read_record
+from lsim.units import plural
 
 VERSION = 1
 MAX_STEPS = 1_000_000
@@ -106,8 +107,9 @@ class _Reader:
             record.refuse(f"the phase {name!r} is already defined")
         tokens, requests = record.count("tokens", 1), record.counts("requests", {})
         if requests and sum(requests.values()) != tokens:
+            got = sum(requests.values())
             record.refuse(
-                f"'requests' get {sum(requests.values())} new tokens a step, and 'tokens' says {tokens}"
+                f"'requests' get {got} new {plural(got, 'token')} a step, and 'tokens' says {tokens}"
             )
         self.phase = Phase(name, count, tokens, (), (), requests, record.line)
 

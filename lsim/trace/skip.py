@@ -22,7 +22,7 @@ from lsim.trace.ir import Trace
 from lsim.trace.masks import Attention, attentions, by_reason
 from lsim.trace.pieces import divisible
 from lsim.trace.text import unfolded
-from lsim.units import ceil_div
+from lsim.units import ceil_div, plural
 
 Work = TypeVar("Work", Trace, Generation, Trace | Generation)
 
@@ -30,7 +30,7 @@ MAX_NAMES = 10_000_000  # pieces of keys and values that the operands of a trace
 
 _CUT = "the sizes are those of its bands"
 _BANDS = (
-    "Causal attention is in bands of {} queries, each with the keys from the first to the last that some of its queries need; "
+    "Causal attention is in {}, each with the keys from the first to the last that some of its queries need; "
     "within a band products are dense, other keys are skipped."
 )
 
@@ -60,15 +60,14 @@ def skip_in(document: Document, queries: int) -> Document:
         return document
     _check_names(document, found, queries)
     left = dict.fromkeys(line for one in found for line in by_reason(one.why))
+    bands = f"bands of {queries} {plural(queries, 'query', 'queries')}"
     return evolve(
         document,
         name=f"{document.name}-bands-{queries}",
-        description=f"{document.description}; causal attention in bands of {queries} queries".removeprefix(
-            "; "
-        ),
+        description=f"{document.description}; causal attention in {bands}".removeprefix("; "),
         conventions=(
             *(line.replace(DENSE, _CUT) for line in document.conventions),
-            _BANDS.format(queries),
+            _BANDS.format(bands),
             *(f"Causal, but not in bands: {line}." for line in left),
         ),
         items=() if document.phases else found[0].items(document, queries),
@@ -149,5 +148,8 @@ def _check_names(document: Document, found: Sequence[_Found], queries: int) -> N
     counts = [ceil_div(one.band.tokens, queries) for each in found for one in each.wide(queries)]
     names = sum(count * (count + 1) for count in counts)
     if names > MAX_NAMES:
-        problem = f"bands of {queries} queries would have some {names:,} pieces of keys and values as operands, at most {MAX_NAMES:,}"
+        bands = f"bands of {queries} {plural(queries, 'query', 'queries')}"
+        problem = (
+            f"{bands} would have some {names:,} pieces of keys and values as operands, at most {MAX_NAMES:,}"
+        )
         raise TraceError(f"{problem}: make them wider", place=document.name)

@@ -84,6 +84,8 @@ def test_does_the_command_write_a_generation_that_runs(tmp_path, config):
     loaded = lsim.load_workload(out)
     assert loaded.name == "mistral-generate-5-9"
     assert f"{loaded.total_macs:,} MACs in 9 steps" in told
+    told = call(config, "--phase", "generate", "--prompt", 5, "--new", 1, "-o", tmp_path / "one.jsonl")
+    assert " MACs in 1 step, " in told
     # nine keys seen at the second step: the window of 8 is full after three
     assert [(phase.name, phase.count) for phase in loaded.document.phases] == [
         ("prefill", 1),

@@ -245,7 +245,7 @@ def test_are_macs_of_each_step_and_of_all_those_of_the_traces_of_sizes_that_grow
 def test_are_requests_of_a_phase_refused_that_do_not_add_up(requests: object) -> None:
     if requests == {"a": 1, "b": 0}:
         assert read(*changed(2, tokens=1, requests=requests)).steps[0].phase.requests == requests
-        said = "'requests' get 1 new tokens a step, and 'tokens' says 2"
+        said = "'requests' get 1 new token a step, and 'tokens' says 2"
     else:
         said = "'requests' must be (a whole number from 0|an object of whole numbers)"
     with pytest.raises(TraceError, match=f"line 2: .*{said}"):

@@ -9,6 +9,7 @@ import pytest
 from lsim.errors import TraceError
 from lsim.trace import Kind, Role, load_trace, loads
 from lsim.trace.zoo import MODELS, llama, make, write_all
+from lsim.trace.zoo.step import Step
 
 TRACES = Path(__file__).parents[2] / "traces"
 
@@ -280,3 +281,17 @@ def test_is_a_file_folded():
     assert len(lines) < 50
     assert sum(json.loads(line).get("repeat", 0) for line in lines) == 80
     assert len(loads("\n".join(lines)).operators) == 80 * 18 + 3
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (Step(1), "prefill of 1 token"),
+        (Step(1, 0, 2), "prefill of 1 token, batch 2"),
+        (Step(7), "prefill of 7 tokens"),
+        (Step(7, 4, 2), "prefill of 7 tokens after 4, batch 2"),
+        (Step(1, 4), "decode of one token at context 5"),
+    ],
+)
+def test_what_is_said_of_a_step(step, said):
+    assert step.words == said

@@ -17,6 +17,7 @@ from lsim.trace.document import Document, Phase
 from lsim.trace.zoo import gpt2, llama
 from lsim.trace.zoo.encoder import Sizes
 from lsim.trace.zoo.step import Step
+from lsim.units import plural
 
 STEPS = (
     "A step begins when the one before has ended: its tokens are read. To choose a token takes no time.",
@@ -99,7 +100,7 @@ def generate(name: str, family: Family, prompt: int, new: int, batch: int) -> Do
                 "the sizes of its decode steps are not affine in the context", place=family.title
             )
     of = f", batch {batch}" if batch > 1 else ""
-    description = f"{family.title}, {new} new tokens after a prompt of {prompt}{of}"
+    description = f"{family.title}, {new} new {plural(new, 'token')} after a prompt of {prompt}{of}"
     return Document(
         name,
         description,

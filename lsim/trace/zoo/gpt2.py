@@ -34,7 +34,7 @@ def gpt2(name: str, title: str, s: Sizes, steps: Sequence[Step] = ()) -> Documen
 
     `steps`: of sequences of several lengths at once; `s` has the tokens of all.
     """
-    what = " and ".join(step.words for step in steps) or f"prefill of {s.tokens} tokens"
+    what = " and ".join(step.words for step in steps) or Step(s.tokens).words
     chunks = CHUNK if any(step.is_chunk for step in steps) else ()
     mixes = MIXED if len(steps) > 1 else ()
     b = Builder(name, f"{title}, {what}", _SOURCES, (*_CONVENTIONS, *chunks, *mixes))

@@ -99,7 +99,7 @@ _TIED = ("The head's weight is the table of words.",)
 
 def prefill(name: str, model: Llama, tokens: int) -> Document:
     """The whole prompt at once, from an empty cache."""
-    return _llama(name, model, [Step(tokens)], f"prefill of {tokens} tokens", _PREFILL)
+    return _llama(name, model, [Step(tokens)], Step(tokens).words, _PREFILL)
 
 
 def decode(name: str, model: Llama, context: int) -> Document:

@@ -31,6 +31,7 @@ from lsim.trace.parse import MAX_STEPS
 from lsim.trace.record import Record, read_record
 from lsim.trace.zoo.generate import STEPS, Family, known_family
 from lsim.trace.zoo.step import Step
+from lsim.units import plural
 
 VERSION = 1
 _HEADER = '{"lsim_schedule": 1, "name": "two-requests"}'
@@ -66,7 +67,8 @@ def _document(model: str, family: Family, name: str, rows: Sequence[Record]) -> 
             conventions.update(dict.fromkeys(first.conventions))
             sources = first.sources
     total = sum(phase.count for phase in phases)
-    description = f"{family.title}, {len(reader.read)} requests in {total} steps of continuous batches"
+    who = f"{len(reader.read)} {plural(len(reader.read), 'request')}"
+    description = f"{family.title}, {who} in {total} {plural(total, 'step')} of continuous batches"
     said = dict.fromkeys((*STEPS, _FIRST, *conventions))
     return Document(f"{model}-{name}", description, sources, tuple(said), (), tuple(phases))
 
@@ -164,7 +166,9 @@ class _Reader:
             more = "; the step that ends it is the last of its line" if count > 1 else ""
             record.refuse(f"{name!r} reads {tokens * count} of the {left} that are left of its prompt{more}")
         if not left and tokens > 1:
-            record.refuse(f"{name!r} has {read} tokens in its cache: it reads one a step, not {tokens}")
+            record.refuse(
+                f"{name!r} has {read} {plural(read, 'token')} in its cache: it reads one a step, not {tokens}"
+            )
         most = self.family.most
         if most and read + tokens * count > most:
             reads = f"{name!r} comes to {read + tokens * count} tokens"

@@ -4,6 +4,7 @@ from attrs import frozen
 
 from lsim.trace.ir import Role
 from lsim.trace.zoo.builder import Builder
+from lsim.units import plural
 
 CHUNK = (
     "Attention of a chunk of a prompt is one dense product of its queries with the cache and the chunk: that it is causal within "
@@ -40,10 +41,9 @@ class Step:
     def words(self) -> str:
         """The step in words, for a description."""
         of = f", batch {self.batch}" if self.batch > 1 else ""
-        if self.is_prefill:
-            return f"prefill of {self.tokens} tokens{of}"
-        if self.is_chunk:
-            return f"prefill of {self.tokens} tokens after {self.cached}{of}"
+        if self.is_prefill or self.is_chunk:
+            after = f" after {self.cached}" if self.is_chunk else ""
+            return f"prefill of {self.tokens} {plural(self.tokens, 'token')}{after}{of}"
         return f"decode of one token at context {self.cached + self.tokens}{of}"
 
     def cached_in(self, window: int) -> int:
