@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,6 +129,7 @@ def _generate(
     steps = f"{len(made.steps):,} {plural(len(made.steps), 'step')}"
     told = f"{made.total_macs:,} MACs in {steps}, {made.parameters:,} parameters"
     click.echo(f"{path}  {made.name}: {told}")
+    _tell(made.document.conventions)
 
 
 def _request(sizes: dict[str, Any]) -> Request:
@@ -164,6 +165,13 @@ def _save(trace: Trace, text: str, out: Path) -> None:
         raise InputError(f"cannot be written: {error.strerror}", file=out) from None
     sizes = f"{trace.macs:,} MACs in {len(trace.operators):,} operators, {trace.parameters:,} parameters"
     click.echo(f"{out}  {trace.name}: {sizes}")
-    for line in trace.conventions:
-        if line.startswith(("Unknown", "Parameters that", "Quantised", "Masks that")):
+    _tell(trace.conventions)
+
+
+def _tell(conventions: Iterable[str]) -> None:
+    """Prints what a user may not expect of a trace."""
+    from lsim.trace.positions import BEYOND
+
+    for line in conventions:
+        if line.startswith(("Unknown", "Parameters that", "Quantised", "Masks that", BEYOND)):
             click.echo(f"note: {line}")

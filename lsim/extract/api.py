@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve
 
 from lsim.errors import InputError, TraceError
-from lsim.extract import quantization
+from lsim.extract import positions, quantization
 from lsim.extract.config import Config, read_config
 from lsim.extract.families import FAMILIES, family
 from lsim.extract.request import Phase, Request
@@ -24,6 +24,8 @@ from lsim.trace.zoo.step import Step
 if TYPE_CHECKING:
     import torch
 
+Noted = TypeVar("Noted", Document, Trace)
+
 
 def from_config(config: Config | str | Path, request: Request, name: str = "") -> Trace:
     """The trace of a configuration's model, for one run; `config` may be the path of a config.json."""
@@ -34,10 +36,19 @@ def from_config(config: Config | str | Path, request: Request, name: str = "") -
 
 def document_of(config: Config, request: Request, name: str = "") -> Document:
     """The folded document of a configuration's model, for one run."""
+    return _noted(_step_of(config, request, name), config, request.length)
+
+
+def _step_of(config: Config, request: Request, name: str) -> Document:
     kind = family(config)
     with _naming(config):
         document = FAMILIES[kind](name or request.named(kind), config, request)
     return evolve(document, conventions=document.conventions + quantization.conventions(config))
+
+
+def _noted(made: Noted, config: Config, context: int | None) -> Noted:
+    """With what is to be said of sequences of so many tokens."""
+    return evolve(made, conventions=made.conventions + positions.conventions(config, context))
 
 
 def generation_of(config: Config, request: Request, prompt: int, new: int, name: str = "") -> Document:
@@ -50,14 +61,15 @@ def generation_of(config: Config, request: Request, prompt: int, new: int, name:
     def forward(name: str, steps: Sequence[Step]) -> Document:
         (step,) = steps
         if step.is_prefill:
-            return document_of(config, evolve(request, phase=Phase.PREFILL, tokens=step.tokens), name)
+            return _step_of(config, evolve(request, phase=Phase.PREFILL, tokens=step.tokens), name)
         context = step.cached + step.tokens
-        return document_of(config, evolve(request, phase=Phase.DECODE, context=context), name)
+        return _step_of(config, evolve(request, phase=Phase.DECODE, context=context), name)
 
     # refuses a model that has no decode step, also where only one token is asked for
-    forward(named, [Step(1, prompt)])
+    forward(named, [Step(1, max(1, prompt - 1))])  # which needs no position that the prompt does not
     with _naming(config):
-        return generate(named, Family(kind, forward), prompt, new, request.batch)
+        document = generate(named, Family(kind, forward), prompt, new, request.batch)
+    return _noted(document, config, prompt + new - 1)
 
 
 @contextmanager
@@ -81,7 +93,8 @@ def from_class(
     inputs = inputs_of(module, request)
     name = name or request.named(model)
     trace = traced(module, (), dict(inputs), name, request.routing, allow_unknown)
-    return evolve(trace, conventions=trace.conventions + quantization.conventions(config))
+    trace = evolve(trace, conventions=trace.conventions + quantization.conventions(config))
+    return _noted(trace, config, request.length)
 
 
 def trace_module(

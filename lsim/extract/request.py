@@ -31,11 +31,14 @@ class Request:
     source: int | None = None
     routing: str = BALANCED
 
+    @property
+    def length(self) -> int | None:
+        """Tokens of a sequence, those in its cache included; None where the model fixes them."""
+        return self.tokens if self.phase is Phase.PREFILL else self.context
+
     def named(self, kind: str) -> str:
         """A name for the trace: the model's kind, phase and sizes."""
-        prefill = self.phase is Phase.PREFILL
-        tokens = self.tokens if prefill else self.context
-        sized = f"{self.phase}-{tokens}" if tokens else ""
+        sized = f"{self.phase}-{self.length}" if self.length else ""
         source = f"source-{self.source}" if self.source else ""
         batch = f"batch-{self.batch}" if self.batch > 1 else ""
         return "-".join(part for part in (kind.lower(), sized, source, batch) if part)

@@ -6,6 +6,7 @@ from lsim.arch import Arch
 from lsim.report.blocks import Card, Cards, Number, Prose, Run, Section, count, share
 from lsim.report.definitions import meaning
 from lsim.results.tables import not_known
+from lsim.trace.positions import told_beyond
 from lsim.units import ticks_as_time
 
 
@@ -28,6 +29,7 @@ def headline(run: Run) -> Section:
     said = [Prose(_about(run))]
     if result.trace.unknown:
         said.append(Prose(f"Operators of this trace that were not known: {not_known(result.trace)}."))
+    said += [Prose(f"{line}.") for _, line in told_beyond(result.trace.conventions)]
     return Section("headline", "In short", [*said, Cards(cards)])
 
 

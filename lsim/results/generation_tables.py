@@ -27,6 +27,7 @@ from lsim.results.tables import (
     utilization,
     widths_of,
 )
+from lsim.trace.positions import told_beyond
 from lsim.units import plural
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def report(result: GenerationResult) -> Iterator[object]:
             *_speeds(result),
             ("work", f"{number(result.macs)} MACs, {percent(useful)} of the peak"),
             *masks(generation.masked, generation.document.conventions),
+            *told_beyond(generation.document.conventions),
             *widths_of(arch),
             ("policies", f"mapping {options['mapping']}, dependencies {options['deps']}, ideal: {ideal}"),
             (

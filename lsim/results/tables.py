@@ -14,6 +14,7 @@ from rich.text import Text
 from lsim.results.grouping import grouped
 from lsim.results.meanings import CAUSES, UTILIZATION
 from lsim.trace.ir import UNKNOWN, Role
+from lsim.trace.positions import told_beyond
 from lsim.trace.zoo.step import CHUNK
 from lsim.units import plural, ticks_as_time
 
@@ -115,6 +116,7 @@ def _headline(result: Result) -> Iterator[object]:
             *([("not known", not_known(trace))] if trace.unknown else []),
             *([("settings", f"{changed}, in place of the architecture's")] if changed else []),
             *masks(result.masked, trace.conventions),
+            *told_beyond(trace.conventions),
             *widths_of(arch, trace),
             ("policies", f"mapping {options['mapping']}, dependencies {options['deps']}, ideal: {ideal}"),
             (

@@ -360,3 +360,10 @@ def test_is_a_class_refused_whose_inputs_are_not_known(model, kind, fields):
 def test_is_a_routing_refused_that_there_is_not():
     with pytest.raises(InputError, match=r"^routing: cannot be 'balance'; did you mean 'balanced'"):
         lsim.trace_module(nn.Linear(4, 4), torch.zeros(2, 4), routing="balance")
+
+
+def test_says_a_recorded_class_that_its_configuration_has_fewer_positions():
+    config = Config({**CASES["llama"].fields, "max_position_embeddings": 8})
+    for request, told in ((prompt(9), 1), (token(9), 1), (prompt(8), 0), (token(8), 0)):
+        trace = from_class("LlamaForCausalLM", config, request)
+        assert sum("of 9 tokens is longer than max_position" in line for line in trace.conventions) == told
