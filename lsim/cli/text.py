@@ -27,7 +27,7 @@ def width() -> int:
 
 def print_tables(blocks: Iterable[object]) -> None:
     """Renderables of rich, as wide as the terminal, or 100 columns in a pipe; no line ends in blanks. What cannot be as
-    narrow as that without losing a digit is wider."""
+    narrow as that without losing a digit, or in a pipe with its names whole, is wider."""
     from rich.console import Console
     from rich.measure import Measurement
 

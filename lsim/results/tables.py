@@ -13,6 +13,7 @@ from rich.text import Text
 
 from lsim.results.grouping import grouped
 from lsim.results.meanings import CAUSES, UTILIZATION
+from lsim.results.names import Name
 from lsim.trace.ir import UNKNOWN, Role
 from lsim.trace.positions import told_beyond
 from lsim.trace.zoo.step import CHUNK
@@ -40,7 +41,7 @@ def heading(title: str, *lines: str) -> Text:
 
 
 def plain(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> Table:
-    """A table with a rule under its head. Columns are as wide as they must be, but the last, which wraps, or the first if the last
+    """A table with a rule under its head. Columns are as wide as they must be, but the last, which wraps, or the first, of names, if the last
     are numbers, to the right: those are never cut, in a terminal of any width."""
     numeric = len(columns) - 1 in right
     padding = (0, 1, 0, 0) if numeric else (0, 1)
@@ -55,7 +56,7 @@ def plain(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence
         else:  # of a known width, for which rich need not measure every cell thrice
             table.add_column(column, justify=justify, overflow="fold", no_wrap=True, width=widest)
     for line in lines:
-        table.add_row(*map(Text, line))
+        table.add_row(*(Name(cell) if numeric and i == wraps else Text(cell) for i, cell in enumerate(line)))
     return table
 
 
