@@ -75,7 +75,7 @@ def test_has_a_dump_every_change(tmp_path: Path, case: Case | None) -> None:
     assert case is not None
     write_vcd(case.window, tmp_path / "out.vcd")
     text = (tmp_path / "out.vcd").read_text()
-    assert parsed(text)[0] == "1 ns"  # of the machines of tests/strategies.py, 1 GHz
+    assert parsed(text)[0] == "1 ns"  # of the machines of tests/strategies, 1 GHz
     for name in case.names:
         told = [
             (row.begin, shown(row.state, row.cause, row.waits_for, row.operator, row.block))

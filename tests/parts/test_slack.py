@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, event, given, reject, settings
 from hypothesis import strategies as st
 from small import attention, machine
-from strategies import machines, repeating, traces
+from strategies import fetching
 
 from lsim.arch import Arch
 from lsim.errors import InputError
@@ -20,15 +20,6 @@ from lsim.parts.slack import Pieces, Slack, _Walk, can_tell
 from lsim.results.result import Result
 from lsim.simulate import checked, made, run
 from lsim.trace import Trace
-
-FETCHES = {
-    "hbm.channels": ["1"],
-    "hbm.transaction": ["4 B", "8 B", "64 B"],
-    "hbm.latency": ["1 ns", "5 ns"],
-    "hbm.bandwidth": ["8 GB/s", "64 GB/s"],
-    "global_sram.clock": ["50 MHz", "500 MHz"],
-}
-"""Settings of machines of which some fetch pieces faster than they write them into the SRAM."""
 
 
 class Replay:
@@ -68,17 +59,13 @@ def times(result: Result, served: int = 0) -> object:
 
 @st.composite
 def replays(draw: st.DrawFn) -> Replay:
-    if draw(st.booleans()):
-        work, arch = draw(repeating())
-    else:
-        work, arch = draw(traces(size=20)), draw(machines()).arch
-    settings = {name: draw(st.sampled_from(values)) for name, values in FETCHES.items()}
+    work, arch = draw(fetching())
     deps, step = draw(st.sampled_from(["barrier", "chunked"])), draw(st.sampled_from(["block", "shot"]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(program, "WORTH_FOLDING", 2)
         patch.setattr(fold, "WORTH_AN_ANCHOR", 1)
         try:
-            replay = Replay(work, arch.with_settings(settings), deps=deps, step=step)
+            replay = Replay(work, arch, deps=deps, step=step)
         except InputError:
             reject()
     assume(can_tell(replay.machine) and replay.slack.pieces)
