@@ -75,3 +75,9 @@ def causals(tokens: int = 9, layers: int = 3) -> st.SearchStrategy[Causal]:
         Causal, st.integers(1, layers), small, st.integers(2, tokens), small, small, st.integers(1, 3),
         st.integers(0, tokens), st.booleans(), st.booleans(), st.booleans(),
     )  # fmt: skip
+
+
+ODD = Causal(
+    layers=2, batch=2, tokens=7, heads=2, group=2, size=3, window=0, fused=True, cached=True, bias=False
+)
+"""Two sequences of grouped queries, whose keys and values come from one fused layer and are kept."""
