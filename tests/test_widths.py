@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lsim import load_arch
 from lsim.errors import ArchError
 from lsim.widths import ALLOWED, Widths
 
@@ -28,6 +29,13 @@ def test_are_kv_entries_as_wide_as_activations_if_not_said() -> None:
 def test_is_another_spelling_refused(text: str) -> None:
     with pytest.raises(ArchError, match="is not of the form"):
         Widths.parse(text)
+
+
+@pytest.mark.parametrize("widths", [4, 4.5, True, b"W4A8", ("W4A8",), Widths(4, 8, 8)])
+def test_is_refused_what_is_no_spelling_at_all(widths: object) -> None:
+    with pytest.raises(ArchError, match=r"--widths: .* is not of the form") as caught:
+        load_arch("lt-b-4bit", widths=widths)  # type: ignore[arg-type]
+    assert repr(widths) in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from strategies import Machine, coarse_machines
 from lsim.errors import InputError
 from lsim.plan.schedule import Deps, Plan, plan
 from lsim.plan.work import Cache
-from lsim.trace import Kind, Trace
+from lsim.trace import Kind, Operator, Role, Tensor, Trace, dumps, loads
 
 
 def same(one: Plan, other: Plan) -> bool:
@@ -121,6 +121,63 @@ def test_is_a_plan_made_anew_if_a_result_moves_out() -> None:
     assert all(made.residency.spilled[:2])
     assert cache.skeleton is not before
     assert same(made, scratch(scores(64), cache, arch, None, Deps.BARRIER))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "claims", "frees"),
+    [
+        ((8, 16), (12, 16), (64, 64), (96 + 192, 128 + 192)),
+        ((4, 16), (8, 4), (0, 64), (192, 96 + 96)),  # written over what is as large, and then no longer
+    ],
+    ids=["give back", "take"],
+)
+def test_is_a_plan_made_anew_if_units_alike_come_to_take_or_give_back_another_room(
+    before: tuple[int, int], after: tuple[int, int], claims: tuple[int, int], frees: tuple[int, int]
+) -> None:
+    """Two products of the same sizes, on results of which other parts, that nobody reads, have grown; in bytes."""
+    arch, cache = machine(global_sram__capacity="64 KiB"), Cache()
+    first = products_of_parts(before, before)
+    grown = as_grown(first, products_of_parts(after, before))
+    one = plan(first, arch, cache=cache)
+    skeleton = cache.skeleton
+    assert skeleton is not None
+    assert skeleton.first == (0, 1, 2, 3, 4, 4, 6, 6)
+    made = plan(grown, arch, cache=cache)
+    lives = one.residency, made.residency
+    assert [r.claims[4] for r in lives] == list(claims)
+    assert [r.frees[4] for r in lives] == list(frees)
+    assert [(r.claims[5], r.frees[5]) for r in lives] == [(claims[0], frees[0])] * 2
+    assert cache.skeleton is not skeleton
+    assert same(made, scratch(grown, cache, arch, None, Deps.BARRIER))
+
+
+def as_grown(before: Trace, after: Trace) -> Trace:
+    """A trace that has the operators of the one before which are equal, as steps of a generation have."""
+    pairs = zip(before.operators, after.operators, strict=True)
+    return evolve(after, operators=tuple(one if one == other else other for one, other in pairs))
+
+
+def products_of_parts(*unread: tuple[int, int]) -> Trace:
+    """Products of four rows, which repeat, with eight, each the first part of a linear layer's result; `unread`: rows of the second."""
+    tensors, layers, products, readers = [], [], [], []
+    for side, rows in enumerate(zip(*unread, strict=True)):
+        for at, more in enumerate(rows):
+            name, read, depth = f"{side}{at}", 4 + 4 * side, 8 * (1 + at + 2 * side)
+            tensors += [
+                Tensor(f"w{name}", (read + more, depth), Role.WEIGHT),
+                Tensor(f"x{name}", (depth, 8), Role.INPUT),
+                Tensor(f"read{name}", (read, 8), Role.ACTIVATION),
+                Tensor(f"unread{name}", (more, 8), Role.ACTIVATION),
+            ]
+            operands, outputs = ((f"w{name}",), (f"x{name}",)), (f"read{name}", f"unread{name}")
+            layers.append(Operator(name, Kind.GEMM, operands, outputs, 1, read + more, depth, 8))
+    for at in range(len(unread)):
+        tensors += [Tensor(f"{made}{at}", (8, 8), Role.ACTIVATION) for made in "po"]
+        reads, written = ((f"read0{at}",), (f"read1{at}",)), (f"p{at}",)
+        products.append(Operator(f"p{at}", Kind.MULTIPLY, reads, written, 1, 8, 0, 8))
+        readers.append(Operator(f"o{at}", Kind.SOFTMAX, (written,), (f"o{at}",), 1, 8, 0, 8))
+    made = Trace("parts", {t.name: t for t in tensors}, (*layers, *products, *readers))
+    return loads(dumps(made))
 
 
 def test_is_a_plan_made_anew_if_sizes_join_a_chain() -> None:
