@@ -149,7 +149,7 @@ def _write(result: Result | GenerationResult, out: Path) -> None:
 
 
 def _report(result: Result | GenerationResult) -> Iterator[object]:
-    from lsim.results import generation_tables, tables
+    from lsim.results import generation_tables, run_tables
     from lsim.results.result import Result
 
-    return tables.report(result) if isinstance(result, Result) else generation_tables.report(result)
+    return run_tables.report(result) if isinstance(result, Result) else generation_tables.report(result)

@@ -11,7 +11,7 @@ from lsim.ledger.tables_of_energy import energy_report
 from lsim.results.grouping import layerless
 from lsim.results.ledger_rows import ALL, cause_of, summed
 from lsim.results.meanings import CAUSES
-from lsim.results.tables import heading, pairs, percent, plain, section, widths_of
+from lsim.results.tables import heading, pairs, percent, plain, policies, section, widths_of
 
 MOSTLY = 3  # rows that are told of an operator
 OPERATORS = 16
@@ -57,7 +57,7 @@ def _headline(found: Ledger) -> Iterator[object]:
             (said.model, f"{said.milliseconds(model):.6g} ms = {ticks(model)} ticks"),
             ("simulation", f"{said.milliseconds(Fraction(found.simulation)):.6g} ms = {found.simulation:,} ticks{ratio}"),
             *widths_of(result.arch),
-            ("policies", f"mapping {options['mapping']}, dependencies {options['deps']}, ideal: {', '.join(options['ideal']) or 'none'}"),
+            policies(options),
             *((name, str(value)) for name, value in said.options.items() if value),
         ]
     )  # fmt: skip

@@ -12,18 +12,18 @@ from rich.text import Text
 from lsim.kernel.labels import Cause
 from lsim.results.energy.tables import Millijoules, energy_by_component
 from lsim.results.tables import (
+    Row,
     assumptions,
     causes_of_tiles,
     heading,
+    headline,
     masks,
     memories,
     number,
-    pairs,
     parts,
     percent,
     plain,
     section,
-    tick_of,
     utilization,
     widths_of,
 )
@@ -41,26 +41,18 @@ PHASES = REQUESTS = 24  # that a report shows
 
 def report(result: GenerationResult) -> Iterator[object]:
     """All of a report, from the time to the assumptions."""
-    generation, arch, options = result.generation, result.arch, result.options
-    ideal, useful = ", ".join(options["ideal"]) or "none", result.utilization()["useful_macs"]
-    yield heading(f"{generation.name} on {arch.name}", generation.description, arch.description)
-    yield ""
-    yield pairs(
-        [
-            ("time", f"{1e3 * result.seconds:.6g} ms = {number(result.ticks)} ticks"),
-            ("", tick_of(arch)),
-            *_speeds(result),
-            ("work", f"{number(result.macs)} MACs, {percent(useful)} of the peak"),
-            *masks(generation.masked, generation.document.conventions),
-            *told_beyond(generation.document.conventions),
-            *widths_of(arch),
-            ("policies", f"mapping {options['mapping']}, dependencies {options['deps']}, ideal: {ideal}"),
-            (
-                "simulation",
-                f"{_simulated(result)}; {number(sum(step.events for step in result.simulated))} events, {result.cpu_s:.2f} CPU s",
-            ),
-        ]
-    )
+    generation, arch = result.generation, result.arch
+    useful = result.utilization()["useful_macs"]
+    work = [
+        *_speeds(result),
+        ("work", f"{number(result.macs)} MACs, {percent(useful)} of the peak"),
+        *masks(generation.masked, generation.document.conventions),
+        *told_beyond(generation.document.conventions),
+        *widths_of(arch),
+    ]
+    events = sum(step.events for step in result.simulated)
+    simulation = f"{_simulated(result)}; {number(events)} events, {result.cpu_s:.2f} CPU s"
+    yield from headline(result, generation, work, simulation)
     yield from _phases(result)
     yield from _requests(result)
     yield from utilization(result.utilization())
@@ -78,7 +70,7 @@ def _simulated(result: GenerationResult) -> str:
     return f"{simulated:,} of {steps:,} steps, the others take as long as one of them"
 
 
-def _speeds(result: GenerationResult) -> Iterator[tuple[str, str]]:
+def _speeds(result: GenerationResult) -> Iterator[Row]:
     first, later, energy = result.time_to_first_token, result.time_per_output_token, result.energy_per_token
     yield (
         "tokens/s",

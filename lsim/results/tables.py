@@ -1,9 +1,9 @@
-"""Reports for people, as renderables of rich: a run, and the operators of a trace."""
+"""What reports for people are made of, as renderables of rich."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -11,23 +11,25 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lsim.results.grouping import grouped
 from lsim.results.meanings import CAUSES, UTILIZATION
 from lsim.results.names import Name
 from lsim.trace.ir import UNKNOWN, Role
-from lsim.trace.positions import told_beyond
 from lsim.trace.zoo.step import CHUNK
 from lsim.units import plural, ticks_as_time
 
 if TYPE_CHECKING:
     from lsim.arch import Arch, Assumption
+    from lsim.results.generation import GenerationResult
     from lsim.results.result import Result
     from lsim.results.statistics import PartTime
+    from lsim.trace import Generation
     from lsim.trace.ir import Trace
     from lsim.trace.masks import Masked
 
+Row = tuple[str, str]
+"""A name and what it is."""
+
 LEAST_BUSY = 0.005  # parts that are busy for less than this share are left out
-OPERATORS = 12
 WRAPPED = 16  # columns that text is given to wrap in, at least
 
 
@@ -60,7 +62,7 @@ def plain(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence
     return table
 
 
-def pairs(rows: Iterable[tuple[str, str]]) -> Table:
+def pairs(rows: Iterable[Row]) -> Table:
     """Names and what they are, without a head."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
@@ -84,52 +86,25 @@ def number(value: float) -> str:
     return f"{round(value):,}"
 
 
-# -- a run ---------------------------------------------------------------------------------------------------------
-def report(result: Result) -> Iterator[object]:
-    """All of a report, from the time to the assumptions."""
-    from lsim.results.energy.tables import energy_by_component  # which is written in the pieces above
-
-    yield from _headline(result)
-    yield from utilization(result.utilization())
-    yield from _causes(result)
-    yield from energy_by_component(result.energy().bill, result.macs)
-    yield from parts(result.parts(), result.ticks)
-    yield from _operators(result)
-    yield from memories(result.bytes())
-    yield from assumptions(result.arch)
-
-
-def _headline(result: Result) -> Iterator[object]:
-    trace, arch, options = result.trace, result.arch, result.options
-    ideal = ", ".join(options["ideal"]) or "none"
-    how = "folded" if options["fold"] else "unfolded"
-    changed = ", ".join(f"{row.key} = {row.value}" for row in arch.replaced)
-    yield heading(f"{trace.name} on {arch.name}", trace.description, arch.description)
+# -- parts of reports ----------------------------------------------------------------------------------------------
+def headline(
+    result: Result | GenerationResult, of: Trace | Generation, work: Iterable[Row], simulation: str
+) -> Iterator[object]:
+    """What was run on what, how long it took, and under which policies; `work` is what was done, `simulation` what that cost."""
+    arch = result.arch
+    yield heading(f"{of.name} on {arch.name}", of.description, arch.description)
     yield ""
-    yield pairs(
-        [
-            ("time", f"{1e3 * result.seconds:.6g} ms = {number(result.ticks)} ticks"),
-            ("", tick_of(arch)),
-            (
-                "work",
-                f"{number(result.macs)} MACs in {len(trace.operators):,} {plural(len(trace.operators), 'operator')}",
-            ),
-            *([("not known", not_known(trace))] if trace.unknown else []),
-            *([("settings", f"{changed}, in place of the architecture's")] if changed else []),
-            *masks(result.masked, trace.conventions),
-            *told_beyond(trace.conventions),
-            *widths_of(arch, trace),
-            ("policies", f"mapping {options['mapping']}, dependencies {options['deps']}, ideal: {ideal}"),
-            (
-                "simulation",
-                f"{number(result.events)} events, {number(result.folds)} {plural(result.folds, 'fold')}, "
-                f"{result.cpu_s:.2f} CPU s ({how}, step {options['step']})",
-            ),
-        ]
-    )
+    time = ("time", f"{1e3 * result.seconds:.6g} ms = {number(result.ticks)} ticks")
+    yield pairs([time, ("", tick_of(arch)), *work, policies(result.options), ("simulation", simulation)])
 
 
-def masks(masked: Masked, conventions: Sequence[str]) -> Iterator[tuple[str, str]]:
+def policies(options: Mapping[str, Any]) -> Row:
+    """The policies of a run, and what of its machine is ideal."""
+    ideal = ", ".join(options["ideal"]) or "none"
+    return "policies", f"mapping {options['mapping']}, dependencies {options['deps']}, ideal: {ideal}"
+
+
+def masks(masked: Masked, conventions: Sequence[str]) -> Iterator[Row]:
     """What of the work causal attention needs nothing of; no line where nothing is causal."""
     more = "" if masked.queries else " (--skip-masked computes fewer)"
     told = [masked.words + more] if masked.words else []
@@ -139,7 +114,7 @@ def masks(masked: Masked, conventions: Sequence[str]) -> Iterator[tuple[str, str
         yield "masks", "; ".join(told)
 
 
-def widths_of(arch: Arch, trace: Trace | None = None) -> list[tuple[str, str]]:
+def widths_of(arch: Arch, trace: Trace | None = None) -> list[Row]:
     """How wide what is stored is: nothing to say where all is as wide as what converters resolve."""
     told, widths = arch.operands.told, arch.operands.widths
     if (
@@ -171,12 +146,6 @@ def utilization(told: Mapping[str, float]) -> Iterator[object]:
     """Shares by name, with what they mean."""
     rows = [(name, percent(share), UTILIZATION[name]) for name, share in told.items()]
     yield from section("Utilization", plain(("name", "share", "definition"), rows, right=(1,)))
-
-
-def _causes(result: Result) -> Iterator[object]:
-    tiles = result.tiles()
-    sums = {cause.value: sum(tile.get(cause.value, 0) for tile in tiles.values()) for cause in CAUSES}
-    return causes_of_tiles(sums, result.ticks, len(tiles))
 
 
 def causes_of_tiles(sums: Mapping[str, int], ticks: int, tiles: int) -> Iterator[object]:
@@ -211,26 +180,6 @@ def parts(told: Mapping[str, PartTime], ticks: int) -> Iterator[object]:
     if small:
         few = f"{plural(small, 'part')} that {'was' if small == 1 else 'were'} busy"
         yield Padding(Text(f"and {small} {few} for less than {percent(LEAST_BUSY)}"), (0, 0, 0, 1))
-
-
-def _operators(result: Result) -> Iterator[object]:
-    groups = sorted(grouped(result.operators), key=lambda group: -group.ticks)
-    rows = [
-        (
-            group.title,
-            group.kind,
-            number(group.start),
-            number(group.end),
-            number(group.ticks / group.count),
-            percent(group.ticks / max(1, result.ticks)),
-        )
-        for group in groups[:OPERATORS]
-    ]
-    columns = ("operator", "kind", "first start", "last end", "ticks each", "share")
-    note = "From issue to last result. Operators overlap, so shares may add up to more than 100 %."
-    yield from section("Slowest operators", plain(columns, rows, right=(2, 3, 4, 5)), note)
-    if len(groups) > OPERATORS:
-        yield Padding(Text(f"and {len(groups) - OPERATORS} more, see --json"), (0, 0, 0, 1))
 
 
 def memories(told: Mapping[str, Mapping[str, int]]) -> Iterator[object]:
