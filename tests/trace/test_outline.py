@@ -85,3 +85,21 @@ def test_does_it_tell_bands_apart():
         "%0 softmax 1x4x3 causal window=2 band=2-3/4 ",
         "%0 softmax 1x4x3 causal window=2 band=2-3/5 ",
     ]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ({}, {"causal": True}),
+        ({"causal": True, "window": 2}, {"causal": True, "window": 3}),
+        ({"causal": True, "window": 1, "band": [0, 2, 4]}, {"causal": True, "window": 1, "band": [2, 4, 4]}),
+    ],
+    ids=["causal", "window", "band"],
+)
+def test_is_it_the_same_in_whichever_order_operators_stand_that_differ_in_it(flags):
+    sizes = {"kind": "softmax", "rows": 2, "columns": 2, "operands": ["x"]}
+    lines = [{"op": f"o{i}", "outputs": {f"p{i}": [2, 2]}, **sizes, **one} for i, one in enumerate(flags)]
+    head = [TEXT[0], {"tensor": "x", "role": "input", "shape": [2, 2]}]
+    outlines = [outline(loads("\n".join(map(json.dumps, [*head, *order])))) for order in (lines, lines[::-1])]
+    assert outlines[0] == outlines[1]
+    assert len({line.partition("softmax")[2] for line in outlines[0]}) == 2

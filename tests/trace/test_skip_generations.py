@@ -26,6 +26,7 @@ def test_is_the_prefill_of_a_generation_cut_and_no_decode_step(model: llama.Llam
     assert check(parse(text_of(banded.document))).sha256 == banded.sha256
     assert banded.masked.skipped == made.total_macs - banded.total_macs > 0
     assert banded.masked.macs == banded.total_macs
+    assert [bool(phase.second) for phase in banded.document.phases] == [False, True]
 
 
 def test_is_a_generation_itself_where_a_band_has_its_whole_prompt() -> None:
@@ -51,7 +52,9 @@ def test_is_a_phase_refused_whose_prompts_grow() -> None:
     """As many bands in every step is what a phase can say; steps of 6, 7 and 8 tokens, the first in one band of 7."""
     grows = check(growing(['"6+t"']))
     for queries in (2, 6, 7):
-        with pytest.raises(TraceError, match="phase prompts: its causal attention grows from step to step"):
+        with pytest.raises(
+            TraceError, match="line 2: phase prompts: its causal attention grows from step to step"
+        ):
             skip_masked(grows, queries)
     assert skip_masked(grows, 8) is grows
     same = skip_masked(check(growing(["6"])), 2)
