@@ -4,6 +4,11 @@ import json
 
 import pytest
 from commands import RUN, call, refused
+from small import attention, machine
+
+from lsim import simulate
+from lsim.report.background import provenance
+from lsim.report.blocks import Run, Table
 
 TOLD = "W4A8KV16, weights, activations and KV cache as stored and moved; converters resolve 4 bit"
 GIVEN = ("--widths", "W4A8KV16")
@@ -60,6 +65,13 @@ def test_are_widths_among_what_differs_of_two_runs(tmp_path):
     for runs in (["b"], ["a", "b"]):
         call("report", *(tmp_path / run for run in runs), "-o", tmp_path / "page.html")
         assert "W4A8KV16" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("given", ["W8A8KV8", "W4A8KV16"])
+def test_has_the_provenance_of_a_page_the_widths_whatever_they_are(given):
+    run = Run("run", simulate(attention(), machine().with_widths(given)))
+    tables = [block for block in provenance(run).blocks if isinstance(block, Table)]
+    assert ["widths", given] in tables[0].rows
 
 
 def test_are_they_those_of_every_step_of_a_generation(tmp_path):

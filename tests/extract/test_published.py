@@ -210,3 +210,20 @@ def test_has_dit_its_published_macs_and_parameters(name):
     width = 16 * 72
     assert trace.macs - 28 * (256 * width + width * width) == pytest.approx(118.64e9, rel=2e-4)
     assert (trace.parameters - 27 * EMBEDDER) / 1e6 == pytest.approx(675, abs=0.5)
+
+
+@pytest.mark.parametrize("name", ["DiTTransformer2DModel", "Transformer2DModel"])
+def test_has_dit_the_macs_and_parameters_that_its_paper_describes(name):
+    """By hand: 256 patches of 16 elements, 28 layers, a head of 32 features; embeddings of time and class once for all layers.
+
+    Positions are sines, and no parameters. Diffusers embeds the time step in each layer, and once more for the head.
+    """
+    e, n, layers = 1152, 256, 28
+    trace = from_config(Config({"_class_name": name, **DIT_XL}), Request())
+    attention, feed_forward, modulation = 4 * (e * e + e), 8 * e * e + 5 * e, 6 * (e * e + e)
+    head = 2 * (e * e + e) + (e + 1) * 32
+    layer = attention + feed_forward + modulation
+    assert trace.parameters - (layers - 1) * EMBEDDER == (16 + 1) * e + EMBEDDER + layers * layer + head
+    products = 12 * e * e * n + 2 * n * n * e + 6 * e * e
+    time = (layers + 1) * (256 * e + e * e)
+    assert trace.macs == 16 * e * n + layers * products + time + 2 * e * e + 32 * e * n

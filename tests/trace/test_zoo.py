@@ -97,6 +97,22 @@ def test_has_deit_its_published_parameters(name, millions):
     assert round(load_trace(name).parameters / 1e6, 3) == millions
 
 
+# The same models, and Llama's, as timm and Transformers count the released weights.
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("deit-tiny", 5_717_416),
+        ("deit-small", 22_050_664),
+        ("deit-base", 86_567_656),
+        ("llama-2-7b-prefill-2048", 6_738_415_616),
+        ("llama-2-7b-decode-2048", 6_738_415_616),
+        ("llama-3-70b-prefill-8192", 70_553_706_496),
+    ],
+)
+def test_has_a_model_as_many_parameters_as_its_released_weights(name, published):
+    assert load_trace(name).parameters == published
+
+
 # Devlin et al. (2019) have 110 and 340 million; google-bert/bert-*-uncased, with the pooler, exactly these.
 @pytest.mark.parametrize(
     ("name", "layers", "e", "published"),
