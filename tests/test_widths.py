@@ -19,6 +19,10 @@ def test_does_a_spelling_say_the_widths_that_it_was_made_of(widths: Widths) -> N
     assert Widths.parse(widths.spelled.lower()) == widths
 
 
+def test_are_spaces_around_a_spelling_nothing() -> None:
+    assert Widths.parse(" W4A8KV16\n") == Widths(4, 8, 16)
+
+
 def test_are_kv_entries_as_wide_as_activations_if_not_said() -> None:
     assert Widths.parse("W4A16") == Widths(4, 16, 16)
 
@@ -43,6 +47,6 @@ def test_is_refused_what_is_no_spelling_at_all(widths: object) -> None:
 )
 def test_is_a_width_refused_that_nothing_stores(text: str, name: str) -> None:
     with pytest.raises(
-        ArchError, match=rf"'{text}': {name} cannot be \d+ bit; allowed: 4 bit, 8 bit, 16 bit"
+        ArchError, match=rf"^--widths: '{text}': {name} cannot be \d+ bit; allowed: 4 bit, 8 bit, 16 bit"
     ):
         Widths.parse(text)

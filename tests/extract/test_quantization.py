@@ -43,6 +43,7 @@ def line(quantised, key="quantization_config"):
         ({"load_in_8bit": True}, "bitsandbytes", "W8A8KV16"),
         ({"load_in_8bit": False}, "bitsandbytes", "W16A16KV16"),
         ({"quant_method": "fp8", "activation_scheme": "dynamic"}, "fp8", "W8A8KV16"),
+        ({"quant_method": "fbgemm_fp8"}, "fbgemm_fp8", "W8A8KV16"),
         ({"quant_method": "mxfp4"}, "mxfp4", "W4A16KV16"),
         (compressed({"weights": EIGHT, "input_activations": EIGHT}), "compressed-tensors", "W8A8KV16"),
         (compressed({"weights": FOUR, "input_activations": EIGHT}, kv_cache_scheme=FOUR), "compressed-tensors", "W4A8KV4"),
@@ -52,8 +53,9 @@ def line(quantised, key="quantization_config"):
 )  # fmt: skip
 def test_which_widths_mean_what_a_configuration_says(quantised, method, widths):
     said = line(quantised)
-    assert said.startswith(
-        f"Quantised by its configuration with {method}: the trace is the same, --widths {widths} means it"
+    assert said == (
+        f"Quantised by its configuration with {method}: the trace is the same, --widths {widths} means it; "
+        "scales, zero points and what it leaves unquantised are not told apart"
     )
     assert Widths.parse(widths).spelled == widths
 
@@ -62,6 +64,7 @@ def test_which_widths_mean_what_a_configuration_says(quantised, method, widths):
     ("quantised", "said"),
     [
         ({"quant_method": "gptq", "bits": 3}, "with gptq: the trace is the same; no --widths means 3 bit, but 4, 8, 16"),
+        (compressed({"weights": {"num_bits": 3}, "input_activations": {"num_bits": 3}}, kv_cache_scheme={"num_bits": 5}), "means 3 bit, 5 bit, but 4, 8, 16"),
         ({"quant_method": "aqlm"}, "with aqlm, which lsim does not read"),
         ({"some": "thing"}, "with a method without a name, which lsim does not read"),
         (compressed({"weights": FOUR}, {"weights": EIGHT}), "with compressed-tensors in ways that no one --widths means"),
