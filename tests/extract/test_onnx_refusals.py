@@ -87,6 +87,15 @@ def test_is_an_array_refused_that_has_no_elements(tmp_path):
     assert said == "node Slice.1 (Slice): 'v1.0' has no elements, of shape (0, 5)"
 
 
+def test_is_a_result_refused_whose_shape_nothing_says(tmp_path):
+    m = Model()
+    out = m.node("Mystery", m.input("x", 2, 5), domain="org.example")
+    assert refused(m, tmp_path, out, allow_unknown=True) == (
+        "node Mystery.0 (org.example.Mystery): the shape of 'v0.0' does not follow from the inputs: "
+        "write it into the model (graph.value_info)"
+    )
+
+
 def test_is_attention_refused_that_has_no_heads(tmp_path):
     m = Model()
     x = m.input("x", 1, 5, 12)

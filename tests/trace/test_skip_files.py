@@ -70,6 +70,33 @@ def test_does_what_passes_from_layer_to_layer_stay_folded_when_it_is_cut() -> No
     assert loads(text_of(made)).sha256 == skip_masked(build(document), 3).sha256
 
 
+def test_is_a_repeat_written_out_whose_attention_reaches_over_its_borders() -> None:
+    """An iteration ends with the scores that the softmax of the next one reads."""
+    lines = [
+        '{"lsim_trace": 1, "name": "over"}',
+        '{"tensor": "x0", "role": "input", "shape": [3, 4]}',
+        '{"op": "qk", "kind": "gemm", "causal": true, "rows": 4, "depth": 3, "columns": 4, "operands": ["x0", "x0"], "outputs": {"s": [4, 4]}}',
+        '{"repeat": 3, "index": "i", "carry": {"x": ["x0", "o{i}"], "given": ["s", "s{i}"]}}',
+        '{"op": "softmax{i}", "kind": "softmax", "causal": true, "rows": 4, "columns": 4, "operands": ["given"], "outputs": {"p{i}": [4, 4]}}',
+        '{"op": "sv{i}", "kind": "gemm", "causal": true, "rows": 4, "depth": 4, "columns": 3, "operands": ["p{i}", "x"], "outputs": {"o{i}": [3, 4]}}',
+        '{"op": "qk{i}", "kind": "gemm", "causal": true, "rows": 4, "depth": 3, "columns": 4, "operands": ["o{i}", "o{i}"], "outputs": {"s{i}": [4, 4]}}',
+        '{"end": "i"}',
+    ]
+    document = parse("\n".join(lines))
+    made = skip_in(document, 2)
+    assert not any(isinstance(item, Repeat) for item in made.items)
+    trace = loads(text_of(made))
+    assert trace.sha256 == skip_masked(build(document), 2).sha256
+    assert {o.name for o in trace.operators if o.band and o.name.startswith("qk")} == {
+        "qk:0",
+        "qk:1",
+        "qk0:0",
+        "qk0:1",
+        "qk1:0",
+        "qk1:1",
+    }
+
+
 def test_is_a_name_made_that_no_tensor_had() -> None:
     text = text_of(ODD.document).replace("l{i}.k", "l{i}.q:0").replace("l{i}.v", "l{i}.q::1")
     made = skip_masked(loads(text), 3)
