@@ -36,7 +36,7 @@ def test_is_a_trace_refused_that_is_in_bands_already() -> None:
 
 
 def test_are_bands_refused_whose_keys_could_not_be_named() -> None:
-    with pytest.raises(TraceError, match=r"bands of 1 queries would have some .* make them wider"):
+    with pytest.raises(TraceError, match=r"bands of 1 query would have some .* make them wider"):
         skip_masked(load_trace("llama-2-7b-prefill-2048"), 1)
 
 
