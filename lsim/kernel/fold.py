@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from lsim.kernel.cursor import Cursor, Loop
 from lsim.kernel.log import Fold
-from lsim.kernel.program import Cursor, Loop
 
 if TYPE_CHECKING:
     from lsim.kernel.environment import Environment

@@ -9,9 +9,10 @@ from collections.abc import Generator
 from functools import cache
 from typing import Any
 
+from lsim.kernel.cursor import Cursor
 from lsim.kernel.environment import Environment, Wake, Walk
 from lsim.kernel.labels import Cause, Kind, Label
-from lsim.kernel.program import Cursor, Program, Seq
+from lsim.kernel.program import Program, Seq
 from lsim.kernel.tokens import Channel
 
 SPENDING = -2  # the site of a process that waits for nobody

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lsim.kernel import program as programs
-from lsim.kernel.program import Builder, Cursor, Program, leaves
+from lsim.kernel import cursor as cursors
+from lsim.kernel.cursor import Cursor
+from lsim.kernel.program import Builder, Program, leaves
 
 Sketch = str | tuple[int, "Sketch"] | list["Sketch"]
 """An item; how often and what; or what comes one after another."""
@@ -85,8 +86,8 @@ def test_does_a_loop_that_comes_round_say_so(long: int, sketch: Sketch) -> None:
     """What follows is what came an iteration ago, to the end of the iteration; a phase is a place within it."""
     items = written((3, [sketch, "d"]))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(programs, "LONG", long)
-        patch.setattr(programs, "WORTH_FOLDING", 1)
+        patch.setattr(cursors, "LONG", long)
+        patch.setattr(cursors, "WORTH_FOLDING", 1)
         cursor = Cursor(built((3, [sketch, "d"]), Builder()))
         rounds = 0
         while cursor.leaf is not None:

@@ -12,7 +12,7 @@ from unfold import busy_intervals, intervals
 
 from lsim import simulate, skip_masked
 from lsim.errors import InputError
-from lsim.kernel import fold, program
+from lsim.kernel import cursor, fold
 from lsim.results.result import Result
 from lsim.trace import Kind, Trace
 from lsim.trace.check import build
@@ -52,8 +52,8 @@ def test_is_the_folded_run_the_unfolded_run(
     trace: Trace, machine: Machine, policies: dict[str, str | None], knobs: tuple[int, int, int, int]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(program, "LONG", knobs[0])
-        patch.setattr(program, "WORTH_FOLDING", knobs[1])
+        patch.setattr(cursor, "LONG", knobs[0])
+        patch.setattr(cursor, "WORTH_FOLDING", knobs[1])
         patch.setattr(fold, "WORTH_AN_ANCHOR", knobs[2])
         patch.setattr(fold, "PERIODS_KEPT", knobs[3])
         folded, unfolded = (

@@ -14,7 +14,7 @@ from strategies import fetching
 
 from lsim.arch import Arch
 from lsim.errors import InputError
-from lsim.kernel import fold, program
+from lsim.kernel import cursor, fold
 from lsim.kernel.log import Fold
 from lsim.parts.slack import Pieces, Slack, _Walk, can_tell
 from lsim.results.result import Result
@@ -62,7 +62,7 @@ def replays(draw: st.DrawFn) -> Replay:
     work, arch = draw(fetching())
     deps, step = draw(st.sampled_from(["barrier", "chunked"])), draw(st.sampled_from(["block", "shot"]))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(program, "WORTH_FOLDING", 2)
+        patch.setattr(cursor, "WORTH_FOLDING", 2)
         patch.setattr(fold, "WORTH_AN_ANCHOR", 1)
         try:
             replay = Replay(work, arch, deps=deps, step=step)

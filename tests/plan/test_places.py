@@ -12,7 +12,8 @@ from small import attention, gemm, machine, trace, vector
 from strategies import Machine, machines, traces
 
 from lsim.errors import InputError
-from lsim.kernel.program import Cursor, leaves
+from lsim.kernel.cursor import Cursor
+from lsim.kernel.program import leaves
 from lsim.plan.items import Block, Lanes
 from lsim.plan.places import Item, item_at
 from lsim.plan.schedule import Deps, Plan, plan

@@ -12,7 +12,8 @@ from small import attention, gemm, machine, trace, vector
 from strategies import Machine, machines, traces
 
 from lsim.errors import InputError
-from lsim.kernel.program import Builder, Cursor, Program, leaves
+from lsim.kernel.cursor import Cursor
+from lsim.kernel.program import Builder, Program, leaves
 from lsim.plan.items import Edge
 from lsim.plan.schedule import Deps, plan
 from lsim.plan.turns import interleave

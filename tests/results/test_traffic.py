@@ -9,7 +9,7 @@ from strategies import Machine, machines, traces
 
 from lsim import load_arch, simulate
 from lsim.errors import InputError
-from lsim.kernel.program import Cursor
+from lsim.kernel.cursor import Cursor
 from lsim.plan.items import Drain, Fill, Piece
 from lsim.plan.schedule import Plan
 from lsim.results.traffic import traffic

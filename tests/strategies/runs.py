@@ -10,7 +10,7 @@ from small import attention, machine
 from lsim import simulate
 from lsim.arch import Arch
 from lsim.errors import InputError
-from lsim.kernel import fold, program
+from lsim.kernel import cursor, fold
 from lsim.results.result import Result
 from lsim.trace import Trace
 from strategies.machines import machines, one_of_each
@@ -35,7 +35,7 @@ def runs(draw: st.DrawFn) -> Result:
     else:
         work, arch = draw(traces(layers=6, size=20)), draw(machines(groups=("1", "2", "4"))).arch
     with MonkeyPatch.context() as patch:
-        patch.setattr(program, "WORTH_FOLDING", 2)
+        patch.setattr(cursor, "WORTH_FOLDING", 2)
         patch.setattr(fold, "WORTH_AN_ANCHOR", 1)
         try:
             result = simulate(work, arch, **options)
