@@ -72,25 +72,19 @@ def test_do_folding_and_steps_left_out_change_nothing(fold: bool) -> None:
     same_as_alone(result, fold=not fold)
 
 
-@pytest.mark.parametrize("family", ["llama", "grouped", "gpt2"])
-def test_are_sums_those_of_the_runs_where_rings_are_full(
-    family: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    steps, arch = generation(family, 12, 16), machine(**FULL)
-    result = lsim.simulate_generation(steps, arch)
-    same_as_alone(result)
-    monkeypatch.setattr("lsim.parts.alike.same_needs", lambda *_: False)
-    assert len(result.simulated) < len(lsim.simulate_generation(steps, arch).simulated)
+# Machines whose rings are full, or whose HBM takes longer and nobody notices; what says that a step is alike there all the same.
+ALIKE = [(FULL, 12, 16, "same_needs"), (SLACK, 19, 12, "can_tell")]
 
 
 @pytest.mark.parametrize("family", ["llama", "grouped", "gpt2"])
-def test_are_sums_those_of_the_runs_where_pieces_take_longer_and_nobody_notices(
-    family: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("settings", "prompt", "new", "check"), ALIKE, ids=["full", "slack"])
+def test_are_sums_those_of_the_runs_where_it_takes_more_to_be_alike(
+    settings: dict[str, str], prompt: int, new: int, check: str, family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps, arch = generation(family, 19, 12), machine(**SLACK)
+    steps, arch = generation(family, prompt, new), machine(**settings)
     result = lsim.simulate_generation(steps, arch)
     same_as_alone(result)
-    monkeypatch.setattr("lsim.parts.alike.can_tell", lambda _: False)
+    monkeypatch.setattr(f"lsim.parts.alike.{check}", lambda *_: False)
     assert len(result.simulated) < len(lsim.simulate_generation(steps, arch).simulated)
 
 
