@@ -67,9 +67,8 @@ class States:
     def causes(self) -> Ints:
         """(state, part): the root cause, as an index of CAUSES. Raises LawBroken for parts that wait for each other."""
         codes, target = self.codes, self.targets
-        causes: Ints = np.array([_seen_from_outside(label) for label in self.log.labels], dtype=np.int64)[
-            codes
-        ]
+        seen = np.array([_seen_from_outside(label) for label in self.log.labels], dtype=np.int64)
+        causes: Ints = seen[codes]
         line, part = np.nonzero(target[codes] >= 0)  # of those that wait for another part
         whom = target[codes[line, part]]
         for _ in range(codes.shape[1] + 1):

@@ -155,9 +155,8 @@ class Statistics:
         shooting = np.array([label.pattern is not None for label in self.log.labels])[code]
         causes = _by_cause(self.states.causes[lines, speaker][~shooting], ticks[~shooting])
         blocks: dict[tuple[int, int], int] = {}
-        for part in (
-            cores
-        ):  # a label may be spoken by cores of several groups, in which the tile has different places
+        # a label may be spoken by cores of several groups, in which the tile has different places
+        for part in cores:
             spoken = shooting & (speaker == part)
             sums = np.zeros(len(self.log.labels), dtype=np.int64)
             np.add.at(sums, code[spoken], ticks[spoken])

@@ -60,7 +60,7 @@ def skip_in(document: Document, queries: int) -> Document:
         return document
     _check_names(document, found, queries)
     left = dict.fromkeys(line for one in found for line in by_reason(one.why))
-    bands = f"bands of {queries} {plural(queries, 'query', 'queries')}"
+    bands = _bands_of(queries)
     return evolve(
         document,
         name=f"{document.name}-bands-{queries}",
@@ -148,8 +148,9 @@ def _check_names(document: Document, found: Sequence[_Found], queries: int) -> N
     counts = [ceil_div(one.band.tokens, queries) for each in found for one in each.wide(queries)]
     names = sum(count * (count + 1) for count in counts)
     if names > MAX_NAMES:
-        bands = f"bands of {queries} {plural(queries, 'query', 'queries')}"
-        problem = (
-            f"{bands} would have some {names:,} pieces of keys and values as operands, at most {MAX_NAMES:,}"
-        )
+        problem = f"{_bands_of(queries)} would have some {names:,} pieces of keys and values as operands, at most {MAX_NAMES:,}"
         raise TraceError(f"{problem}: make them wider", place=document.name)
+
+
+def _bands_of(queries: int) -> str:
+    return f"bands of {queries} {plural(queries, 'query', 'queries')}"
