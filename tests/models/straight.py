@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from math import ceil, log2, log10
 
 
@@ -85,7 +86,8 @@ def lt_latency(k: Chip, p: Product) -> float:
     compute = ceil(r * c * d * p.H / (k.T * k.C)) / (k.f * 1e9)
     rounds = ceil(p.N1 / (k.T * k.h))
     if p.kind == "linear":
-        cycles = rounds * ceil(k.h * p.D * k.b / (8 * k.hbm_bytes / k.T) * 500e6)
+        # exact: in floats 63 cycles may come out a little more, and be rounded up to 64
+        cycles = rounds * ceil(Fraction(k.h * p.D * k.b * k.T * 500_000_000, 8 * k.hbm_bytes))
     else:
         cycles = p.H * rounds * ceil((k.h * p.D * k.T + p.D * p.N2) * k.b / b_gb(k) * 500e6)
     return max(compute, cycles / 500e6) * 1e3

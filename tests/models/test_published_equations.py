@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import isclose
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from models import straight
 from models.straight import Chip, Product
@@ -91,6 +91,9 @@ def totals(arch: Arch, sizes: tuple[int, int, int, int], level: str) -> tuple[fl
 
 @pytest.mark.parametrize("level", ["arch_opt", "crossbar", "broadcast"])
 @given(k=CHIPS, sizes=models())
+@example(
+    k=Chip(T=9, C=1, h=20, v=1, lam=1, f=2.5, b=7, hbm_bytes=3 * 10**11), sizes=(1, 2, 60, 2)
+)  # 63 cycles exactly
 def test_are_time_and_energy_of_any_dptc_those_of_the_equations(
     level: str, k: Chip, sizes: tuple[int, int, int, int]
 ) -> None:
